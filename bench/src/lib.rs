@@ -1,0 +1,24 @@
+//! Measures the media pod beside a floor program and its peers, in one run, on loopback.
+//!
+//! Lowest first: [`clock`], [`hist`] and [`ts`] know nothing of the rest; [`clip`] and [`source`] make and play
+//! the stream; [`viewers`] read it; [`servers`] starts what is measured; [`experiments`] put them together and
+//! [`report`] says what came out.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod cgroup;
+pub mod clip;
+pub mod clock;
+pub mod experiments;
+pub mod floor;
+pub mod hist;
+pub mod hyper_peer;
+pub mod launch;
+pub mod limits;
+pub mod restamp;
+pub mod proc;
+pub mod report;
+pub mod servers;
+pub mod source;
+pub mod ts;
+pub mod viewers;

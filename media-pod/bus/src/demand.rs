@@ -1,0 +1,71 @@
+//! What readers want of a publisher that could run faster than real time.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::sync::{AtomicU64, Ordering};
+
+/// A reader that stands still for this long no longer holds others back.
+const STANDSTILL: Duration = Duration::from_secs(3);
+
+/// How far one command has read.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    offset: AtomicU64,
+    created: Instant,
+    /// Milliseconds since `created`.
+    moved: AtomicU64,
+}
+
+impl Progress {
+    pub fn new(offset: u64) -> Self {
+        Self { offset: AtomicU64::new(offset), created: Instant::now(), moved: AtomicU64::new(0) }
+    }
+
+    pub fn reach(&self, offset: u64) {
+        self.offset.store(offset, Ordering::Relaxed);
+        self.moved.store(self.created.elapsed().as_millis() as u64, Ordering::Relaxed);
+    }
+
+    fn moves(&self) -> bool {
+        self.created.elapsed() < STANDSTILL + Duration::from_millis(self.moved.load(Ordering::Relaxed))
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Demand {
+    commands: Mutex<Vec<Arc<Progress>>>,
+    /// The furthest that any viewer was sent everything up to.
+    viewers: AtomicU64,
+}
+
+impl Demand {
+    pub fn new() -> Self {
+        Self { commands: Mutex::new(Vec::new()), viewers: AtomicU64::new(0) }
+    }
+
+    pub fn add(&self, progress: Arc<Progress>) {
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner).push(progress);
+    }
+
+    pub fn remove(&self, progress: &Arc<Progress>) {
+        self.commands
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|other| !Arc::ptr_eq(other, progress));
+    }
+
+    pub fn viewer_reached(&self, offset: u64) {
+        self.viewers.fetch_max(offset, Ordering::Relaxed);
+    }
+
+    /// See [`crate::Channel::has_room`]. Not on the publishing path: only publishers without a clock of their own ask.
+    pub fn has_room(&self, edge: u64, window: u64, viewed: bool) -> bool {
+        let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        let slowest = commands.iter().filter(|p| p.moves()).map(|p| p.offset.load(Ordering::Relaxed)).min();
+        let fastest_viewer = viewed.then(|| self.viewers.load(Ordering::Relaxed));
+        slowest.or(fastest_viewer).is_some_and(|reached| edge.saturating_sub(reached) < window)
+    }
+}

@@ -1,0 +1,145 @@
+//! Egress: a fixed pool of threads, each of which serves any number of viewers.
+//!
+//! One write per viewer per chunk; no wake-up, no allocation, no lock per viewer. A stream's viewers live on one
+//! shard up to [`SPREAD_AT`] of them, then on all.
+
+mod lane;
+mod plain;
+mod seat;
+mod shard;
+mod sink;
+mod viewer;
+
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering},
+    thread,
+};
+
+use crossbeam_queue::SegQueue;
+
+pub use plain::{PlainSink, bound_socket, prepare_socket};
+pub use sink::Sink;
+pub use viewer::{Left, OnLeave, Viewer, ViewerHandle, ViewerStats};
+
+use self::{seat::Seat, shard::Shard};
+use crate::Channel;
+
+/// From this many viewers on a channel is served by all shards.
+pub const SPREAD_AT: usize = 256;
+
+/// The pool. Viewers are served until they leave or the pool is dropped.
+#[derive(Debug)]
+pub struct Egress {
+    first: Arc<Door>,
+    /// All, the first included.
+    shards: Vec<Arc<Door>>,
+}
+
+/// The way into a shard's thread.
+pub(crate) struct Door {
+    pub orders: SegQueue<Order>,
+    pub waker: mio::Waker,
+    pub viewers: std::sync::atomic::AtomicUsize,
+}
+
+pub(crate) enum Order {
+    /// Serve this viewer.
+    Seat(Box<Seat>, Arc<Channel>),
+    /// The lane of this number has news.
+    Lane(usize),
+    /// The viewer in this seat has room again, or is gone.
+    Poke { seat: usize, generation: u64 },
+    /// End.
+    Stop,
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Shard({} viewers)", self.viewers.load(Ordering::Relaxed))
+    }
+}
+
+impl Door {
+    pub fn send(&self, order: Order) {
+        self.orders.push(order);
+        // Only fails if the eventfd is gone, and with it the shard.
+        let _ = self.waker.wake();
+    }
+}
+
+/// Tells a shard that a sink without a socket has room again, or that its viewer is gone.
+#[derive(Clone, Debug)]
+pub struct Poke {
+    pub(crate) door: Arc<Door>,
+    pub(crate) seat: usize,
+    pub(crate) generation: u64,
+}
+
+impl Poke {
+    /// Never blocks.
+    pub fn poke(&self) {
+        self.door.send(Order::Poke { seat: self.seat, generation: self.generation });
+    }
+}
+
+impl Egress {
+    /// Starts `threads` shards; one per core is right.
+    pub fn start(threads: usize) -> io::Result<Self> {
+        let first = Self::start_shard(0)?;
+        let mut shards = vec![first.clone()];
+        for number in 1..threads {
+            shards.push(Self::start_shard(number)?);
+        }
+        Ok(Self { first, shards })
+    }
+
+    fn start_shard(number: usize) -> io::Result<Arc<Door>> {
+        let (door, shard) = Shard::new()?;
+        thread::Builder::new().name(format!("egress-{number}")).spawn(move || shard.run())?;
+        Ok(door)
+    }
+
+    /// Serves `viewer` from now on.
+    pub fn attach(&self, viewer: Viewer) -> ViewerHandle {
+        let channel = viewer.joined.channel().clone();
+        let stats = Arc::new(ViewerStats::new());
+        let door = self.choose(&channel);
+        channel.viewers.fetch_add(1, Ordering::Relaxed);
+        door.viewers.fetch_add(1, Ordering::Relaxed);
+        let handle = ViewerHandle { stats: stats.clone() };
+        door.send(Order::Seat(Box::new(Seat::new(viewer, stats)), channel));
+        handle
+    }
+
+    /// Viewers on all shards.
+    pub fn viewers(&self) -> usize {
+        self.shards.iter().map(|door| door.viewers.load(Ordering::Relaxed)).sum()
+    }
+
+    fn choose(&self, channel: &Channel) -> Arc<Door> {
+        let emptiest = || {
+            let loads = self.shards.iter().enumerate();
+            loads.min_by_key(|(_, door)| door.viewers.load(Ordering::Relaxed)).map_or(0, |(number, _)| number)
+        };
+        let number = if channel.viewers() >= SPREAD_AT {
+            emptiest()
+        } else {
+            let chosen = emptiest() + 1;
+            let home = &channel.home_shard;
+            match home.compare_exchange(0, chosen, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => chosen - 1,
+                Err(home) => home - 1,
+            }
+        };
+        self.shards.get(number).unwrap_or(&self.first).clone()
+    }
+}
+
+impl Drop for Egress {
+    fn drop(&mut self) {
+        for door in &self.shards {
+            door.send(Order::Stop);
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! One thread of the egress: polls sockets, takes news from lanes, writes.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crossbeam_queue::SegQueue;
+use mio::{Events, Interest, Poll, Token, Waker};
+use slab::Slab;
+
+use super::{
+    Door, Left, Order, Poke,
+    lane::{Lane, News},
+    seat::{Seat, Turn},
+};
+use crate::{Channel, End, follow::Parts};
+
+const WAKE: Token = Token(usize::MAX);
+/// How often lags are measured and socket bounds follow the bit rate.
+const TICK: Duration = Duration::from_secs(1);
+
+/// See the module.
+pub(crate) struct Shard {
+    door: Arc<Door>,
+    poll: Poll,
+    seats: Slab<Seat>,
+    lanes: Slab<Lane>,
+    by_channel: HashMap<usize, usize>,
+    /// Seats with more to send and room for it, one turn each in order.
+    ready: VecDeque<usize>,
+    parts: Parts,
+    next_tick: Instant,
+    seated: u64,
+}
+
+impl Shard {
+    pub fn new() -> io::Result<(Arc<Door>, Self)> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKE)?;
+        let door = Arc::new(Door { orders: SegQueue::new(), waker, viewers: AtomicUsize::new(0) });
+        let shard = Self {
+            door: door.clone(),
+            poll,
+            seats: Slab::new(),
+            lanes: Slab::new(),
+            by_channel: HashMap::new(),
+            ready: VecDeque::new(),
+            parts: Parts::new(),
+            next_tick: Instant::now() + TICK,
+            seated: 0,
+        };
+        Ok((door, shard))
+    }
+
+    pub fn run(mut self) {
+        let mut events = Events::with_capacity(1024);
+        loop {
+            let timeout = self.timeout();
+            match self.poll.poll(&mut events, timeout) {
+                Ok(()) => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => {
+                    tracing::error!(error = %e, "an egress thread cannot poll any more");
+                    return;
+                }
+            }
+            for event in &events {
+                if event.token() != WAKE {
+                    self.event(event.token().0, event.is_readable() || event.is_error(), event.is_writable());
+                }
+            }
+            while let Some(order) = self.door.orders.pop() {
+                match order {
+                    Order::Seat(seat, channel) => self.take_in(*seat, &channel),
+                    Order::Lane(number) => self.lane_news(number),
+                    Order::Poke { seat, generation } => {
+                        if self.seats.get(seat).is_some_and(|seat| seat.generation == generation) {
+                            self.event(seat, true, true);
+                        }
+                    }
+                    Order::Stop => return self.dismiss_all(),
+                }
+            }
+            // One round: those who are queued meanwhile wait for the next, after the live edges.
+            for _ in 0..self.ready.len() {
+                if let Some(seat) = self.ready.pop_front() {
+                    self.turn(seat);
+                }
+            }
+            self.timers();
+        }
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        if !self.ready.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        if self.seats.is_empty() {
+            return None;
+        }
+        let flush = self.lanes.iter().filter_map(|(_, lane)| lane.deadline).min();
+        let until = flush.map_or(self.next_tick, |flush| flush.min(self.next_tick));
+        // Rounded up, so that a flush never spins through its last fraction of a millisecond.
+        let left = until.saturating_duration_since(Instant::now());
+        Some(Duration::from_millis(left.as_micros().div_ceil(1000) as u64))
+    }
+
+    fn take_in(&mut self, mut seat: Seat, channel: &Arc<Channel>) {
+        let key = Arc::as_ptr(channel) as usize;
+        let number = self.by_channel.get(&key).copied().unwrap_or_else(|| {
+            let entry = self.lanes.vacant_entry();
+            let number = entry.key();
+            entry.insert(Lane::new(channel.clone(), &self.door, number, seat.flush));
+            self.by_channel.insert(key, number);
+            number
+        });
+        let Some(lane) = self.lanes.get_mut(number) else { return };
+        self.seated += 1;
+        seat.generation = self.seated;
+        seat.lane = number;
+        seat.budget = lane.budget;
+        seat.sink.set_budget(lane.budget);
+        let entry = self.seats.vacant_entry();
+        let key = entry.key();
+        seat.sink.poked_by(Poke { door: self.door.clone(), seat: key, generation: seat.generation });
+        let registered = seat.sink.source().map_or(Ok(()), |source| {
+            self.poll.registry().register(source, Token(key), Interest::READABLE | Interest::WRITABLE)
+        });
+        lane.seat(key, &mut seat);
+        entry.insert(seat);
+        if registered.is_err() {
+            return self.leave(key, Left::HungUp);
+        }
+        self.turn(key);
+    }
+
+    fn event(&mut self, number: usize, readable: bool, writable: bool) {
+        let Some(seat) = self.seats.get_mut(number) else { return };
+        if readable && !matches!(seat.sink.drain(), Ok(true)) {
+            return self.leave(number, Left::HungUp);
+        }
+        if writable {
+            seat.writable = true;
+            if !seat.at_edge {
+                self.queue(number);
+            } else if seat.sink.flush().is_err() {
+                self.leave(number, Left::HungUp);
+            }
+        }
+    }
+
+    fn queue(&mut self, number: usize) {
+        if let Some(seat) = self.seats.get_mut(number)
+            && !seat.queued
+        {
+            seat.queued = true;
+            self.ready.push_back(number);
+        }
+    }
+
+    fn lane_news(&mut self, number: usize) {
+        let Some(lane) = self.lanes.get_mut(number) else { return };
+        lane.relay.clear();
+        if lane.flush.is_zero() || lane.channel.is_closed() {
+            return self.deliver(number);
+        }
+        let now = Instant::now();
+        if lane.deadline.is_none() {
+            lane.deadline = Some(now + lane.flush);
+        }
+    }
+
+    /// Sends everything new to those at the edge, and gives those behind a turn.
+    fn deliver(&mut self, number: usize) {
+        let Some(lane) = self.lanes.get_mut(number) else { return };
+        lane.deadline = None;
+        let closed = lane.channel.is_closed();
+        let mut parts = std::mem::take(&mut self.parts);
+        loop {
+            let Some(lane) = self.lanes.get_mut(number) else { return };
+            let (news, before) = lane.news(&mut parts);
+            match news {
+                News::Nothing => break,
+                News::Generation => {
+                    // Each crosses by itself, or cannot.
+                    for seat in std::mem::take(&mut lane.live) {
+                        if let Some(seated) = self.seats.get_mut(seat) {
+                            seated.leave_edge(&before);
+                            lane.seat(seat, seated);
+                        }
+                    }
+                }
+                News::Chunks { total } => self.broadcast(number, &parts, total, &before),
+            }
+        }
+        parts.clear();
+        self.parts = parts;
+        self.look_after_behind(number);
+        if closed {
+            self.end_lane(number);
+        }
+    }
+
+    fn broadcast(
+        &mut self,
+        number: usize,
+        parts: &[bytes::Bytes],
+        total: usize,
+        before: &crate::node::Cursor,
+    ) {
+        let Some(lane) = self.lanes.get_mut(number) else { return };
+        let viewers = lane.live.len();
+        if viewers == 0 {
+            return;
+        }
+        lane.turn = (lane.turn + 1) % viewers;
+        let first = lane.turn;
+        let (mut gone, mut slow, mut through) = (Vec::new(), Vec::new(), 0);
+        for seat in lane.live.iter().cycle().skip(first).take(viewers) {
+            let Some(seated) = self.seats.get_mut(*seat) else { continue };
+            match seated.send_live(parts, total, before) {
+                Ok(()) if seated.at_edge => through += 1,
+                Ok(()) => slow.push(*seat),
+                Err(_) => gone.push(*seat),
+            }
+        }
+        lane.channel.bytes_out.fetch_add(total as u64 * through, crate::sync::Ordering::Relaxed);
+        if through > 0 {
+            lane.channel.demand.viewer_reached(lane.edge.offset());
+        }
+        for seat in slow {
+            let Some(index) = self.seats.get(seat).map(|seated| seated.index) else { continue };
+            lane.unseat(true, index, &mut self.seats);
+            if let Some(seated) = self.seats.get_mut(seat) {
+                lane.seat(seat, seated);
+            }
+        }
+        for seat in gone {
+            self.leave(seat, Left::HungUp);
+        }
+    }
+
+    fn look_after_behind(&mut self, number: usize) {
+        let Some(lane) = self.lanes.get_mut(number) else { return };
+        if lane.behind.is_empty() {
+            return;
+        }
+        let judging = lane.judge_now().then(|| (lane.allowed(), Instant::now()));
+        let mut gone = Vec::new();
+        let mut with_room = Vec::new();
+        for seat in &lane.behind {
+            let Some(seated) = self.seats.get_mut(*seat) else { continue };
+            if let Some((allowed, now)) = judging
+                && let Some(left) = seated.judge(&lane.channel, &lane.edge, allowed, now)
+            {
+                gone.push((*seat, left));
+            } else if seated.writable && !seated.queued {
+                with_room.push(*seat);
+            }
+        }
+        for (seat, left) in gone {
+            self.leave(seat, left);
+        }
+        for seat in with_room {
+            self.turn(seat);
+        }
+    }
+
+    fn turn(&mut self, number: usize) {
+        let Some(seat) = self.seats.get_mut(number) else { return };
+        seat.queued = false;
+        if seat.at_edge {
+            return;
+        }
+        let Some(lane) = self.lanes.get_mut(seat.lane) else { return };
+        let index = seat.index;
+        let turn = seat.turn(&lane.channel, &lane.edge, &mut self.parts);
+        if let Some(offset) = seat.follower.offset() {
+            lane.channel.demand.viewer_reached(offset);
+        }
+        match turn {
+            Turn::AtEdge => {
+                lane.unseat(false, index, &mut self.seats);
+                if let Some(seat) = self.seats.get_mut(number) {
+                    lane.seat(number, seat);
+                }
+            }
+            Turn::Waits => {}
+            Turn::More => self.queue(number),
+            Turn::Leaves(left) => self.leave(number, left),
+        }
+    }
+
+    fn end_lane(&mut self, number: usize) {
+        let Some(lane) = self.lanes.get(number) else { return };
+        if lane.edge.node.next.get().is_none() {
+            for seat in lane.live.clone() {
+                self.leave(seat, Left::Ended(End::Closed));
+            }
+        }
+    }
+
+    fn leave(&mut self, number: usize, left: Left) {
+        let Some(mut seat) = self.seats.try_remove(number) else { return };
+        if let Some(source) = seat.sink.source() {
+            let _ = self.poll.registry().deregister(source);
+        }
+        self.door.viewers.fetch_sub(1, Ordering::Relaxed);
+        if let Some(lane) = self.lanes.get_mut(seat.lane) {
+            lane.channel.viewers.fetch_sub(1, Ordering::Relaxed);
+            lane.unseat(seat.at_edge, seat.index, &mut self.seats);
+            if lane.is_empty() {
+                self.by_channel.remove(&(Arc::as_ptr(&lane.channel) as usize));
+                self.lanes.remove(seat.lane);
+            }
+        }
+        seat.leave(left);
+    }
+
+    fn timers(&mut self) {
+        let now = Instant::now();
+        let due: Vec<usize> = self
+            .lanes
+            .iter()
+            .filter(|(_, lane)| lane.deadline.is_some_and(|at| at <= now))
+            .map(|(n, _)| n)
+            .collect();
+        for number in due {
+            self.deliver(number);
+        }
+        if now < self.next_tick {
+            return;
+        }
+        self.next_tick = now + TICK;
+        for (_, lane) in &mut self.lanes {
+            let grown = lane.update_budget();
+            for seat in lane.live.iter().chain(&lane.behind) {
+                let Some(seated) = self.seats.get_mut(*seat) else { continue };
+                if grown {
+                    seated.budget = lane.budget;
+                    seated.sink.set_budget(lane.budget);
+                }
+                seated.measure_lag(lane.edge.offset());
+            }
+        }
+    }
+
+    fn dismiss_all(&mut self) {
+        let everyone: Vec<usize> = self.seats.iter().map(|(number, _)| number).collect();
+        for number in everyone {
+            self.leave(number, Left::Dismissed);
+        }
+    }
+}

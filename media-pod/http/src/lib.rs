@@ -1,0 +1,3 @@
+//! The front door: HTTP in, streams handed to the egress shards.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]

@@ -1,0 +1,2 @@
+//! `media-pod`: see `media-pod --help`.
+fn main() {}
