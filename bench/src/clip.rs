@@ -73,8 +73,30 @@ fn encode(to: &Path, seconds: u32, gop: u32) -> Result<()> {
     let status = Command::new("ffmpeg")
         .args(["-v", "error", "-y", "-f", "lavfi", "-i", picture])
         .args(["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-t", &seconds])
-        .args(["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-bf", "0", "-sc_threshold", "0"])
-        .args(["-b:v", "3700k", "-maxrate", "3700k", "-bufsize", "3700k", "-g", &keyint, "-keyint_min", &keyint])
+        .args([
+            "-c:v",
+            "libx264",
+            "-preset",
+            "veryfast",
+            "-pix_fmt",
+            "yuv420p",
+            "-bf",
+            "0",
+            "-sc_threshold",
+            "0",
+        ])
+        .args([
+            "-b:v",
+            "3700k",
+            "-maxrate",
+            "3700k",
+            "-bufsize",
+            "3700k",
+            "-g",
+            &keyint,
+            "-keyint_min",
+            &keyint,
+        ])
         .args(["-c:a", "aac", "-b:a", "128k", "-f", "mpegts"])
         .arg(to)
         .status()
@@ -89,7 +111,8 @@ impl Clip {
         ensure!(!data.is_empty() && data.len().is_multiple_of(PACKET), "{} is no MPEG-TS", path.display());
         let pmt = data.chunks_exact(PACKET).find_map(ts::pmt_pid).context("the clip has no PAT")?;
         let is_pmt = |p: &&[u8]| ts::pid(p) == Some(pmt);
-        let video = data.chunks_exact(PACKET).filter(is_pmt).find_map(ts::video_pid).context("no video in PMT")?;
+        let video =
+            data.chunks_exact(PACKET).filter(is_pmt).find_map(ts::video_pid).context("no video in PMT")?;
         let mut cuts = Vec::new();
         let mut tables_from = None; // tables belong to the frame they precede
         for (i, p) in data.chunks_exact(PACKET).enumerate() {
@@ -125,7 +148,9 @@ impl Clip {
         let due = |i: usize| i as u64 * 1_000_000_000 / FPS;
         let by_frame = self.frames.iter().enumerate();
         if mode == Mode::Frames {
-            return by_frame.map(|(i, (b, key))| Write { bytes: b.clone(), at_ns: due(i), key: *key }).collect();
+            return by_frame
+                .map(|(i, (b, key))| Write { bytes: b.clone(), at_ns: due(i), key: *key })
+                .collect();
         }
         let mut writes = Vec::new();
         let mut from = 0;

@@ -21,7 +21,7 @@ fn bucket(v: u64) -> usize {
     if v < STEPS {
         return v as usize;
     }
-    let shift = u64::from(63 - v.leading_zeros()) - 6;
+    let shift = u64::from(v.ilog2()) - 6;
     ((shift + 1) * STEPS + ((v >> shift) - STEPS)) as usize
 }
 

@@ -47,6 +47,7 @@ impl Launch {
         if getppid().map(|p| p.as_raw_nonzero().get()) != Some(self.parent) {
             bail!("the bench has gone");
         }
-        Err(Command::new(program).args(args).exec()).with_context(|| format!("starting {}", program.display()))
+        Err(Command::new(program).args(args).exec())
+            .with_context(|| format!("starting {}", program.display()))
     }
 }

@@ -72,19 +72,17 @@ fn shift_pcr(p: &mut [u8], shift: u64) {
     }
 }
 
-fn shift_pts(p: &mut [u8], at: usize, shift: u64) {
-    let Some([a, b, c, d, e]) = p.get_mut(at..at + 5) else { return };
-    let old = u64::from(*a >> 1 & 7) << 30
-        | u64::from(*b) << 22
-        | u64::from(*c >> 1) << 15
-        | u64::from(*d) << 7
-        | u64::from(*e >> 1);
+/// 33 bits in three pieces, each followed by a marker bit.
+fn shift_pts(packet: &mut [u8], at: usize, shift: u64) {
+    let Some(field) = packet.get_mut(at..at + 5) else { return };
+    let raw = field.iter().fold(0_u64, |v, b| v << 8 | u64::from(*b));
+    let old = raw >> 3 & 7 << 30 | raw >> 1 & 0x7fff | raw >> 2 & 0x7fff << 15;
     let new = (old + shift) & 0x1_ffff_ffff;
-    *a = *a & 0xf0 | (new >> 29 & 0x0e) as u8 | 1;
-    *b = (new >> 22) as u8;
-    *c = (new >> 14 & 0xfe) as u8 | 1;
-    *d = (new >> 7) as u8;
-    *e = (new << 1) as u8 | 1;
+    let pieces = (new >> 30) << 33 | (new >> 15 & 0x7fff) << 17 | (new & 0x7fff) << 1;
+    let raw = raw & 0xf0 << 32 | pieces | 1 << 32 | 1 << 16 | 1;
+    for (to, from) in field.iter_mut().zip(raw.to_be_bytes().into_iter().skip(3)) {
+        *to = from;
+    }
 }
 
 #[cfg(test)]
@@ -93,24 +91,26 @@ mod tests {
 
     #[test]
     fn counters_go_on_and_clocks_are_shifted() {
-        // adaptation field with a PCR, then a PES with PTS
+        // adaptation field with a PCR, then a PES with PTS 0x1_2345_6789
         let mut p = [0xff_u8; PACKET];
         p[..12].copy_from_slice(&[0x47, 0x41, 0x00, 0x3a, 7, 0x10, 0, 0, 0, 1, 0x80 | 0x7e, 0x05]);
-        p[12..26].copy_from_slice(&[0, 0, 1, 0xe0, 0, 0, 0x80, 0x80, 5, 0x21, 0, 1, 0, 3]);
+        p[12..21].copy_from_slice(&[0, 0, 1, 0xe0, 0, 0, 0x80, 0x80, 5]);
+        p[21..26].copy_from_slice(&[0x29, 0x8d, 0x15, 0xcf, 0x13]);
         let mut r = Restamp::default();
         r.rewrite(&mut p, 0);
-        assert_eq!(p[3], 0x30);
+        assert_eq!((p[3], pts(&p)), (0x30, 0x1_2345_6789));
         r.rewrite(&mut p, 90_000);
-        assert_eq!(p[3], 0x31);
+        assert_eq!((p[3], pts(&p)), (0x31, 0x1_2345_6789 + 90_000));
         let base = p[6..11].iter().fold(0_u64, |v, b| v << 8 | u64::from(*b)) >> 7;
-        assert_eq!(base, 3 + 90_000);
-        assert_eq!(p[11], 0x05);
-        let pts = &p[21..26];
-        let got = u64::from(pts[0] >> 1 & 7) << 30
-            | u64::from(pts[1]) << 22
-            | u64::from(pts[2] >> 1) << 15
-            | u64::from(pts[3]) << 7
-            | u64::from(pts[4] >> 1);
-        assert_eq!(got, 1 + 90_000);
+        assert_eq!((base, p[11]), (3 + 90_000, 0x05));
+        assert_eq!([p[21] & 0xf1, p[23] & 1, p[25] & 1], [0x21, 1, 1]);
+    }
+
+    fn pts(p: &[u8]) -> u64 {
+        u64::from(p[21] >> 1 & 7) << 30
+            | u64::from(p[22]) << 22
+            | u64::from(p[23] >> 1) << 15
+            | u64::from(p[24]) << 7
+            | u64::from(p[25] >> 1)
     }
 }

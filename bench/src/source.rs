@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,8 +16,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::clip::{Clip, Mode};
 use crate::clock::now_ns;
-use crate::restamp::Restamp;
-use crate::ts::{STAMP_PID, Stamp};
+use crate::reel::Reel;
 
 /// Where the stream goes.
 #[derive(Clone, Debug)]
@@ -75,10 +75,8 @@ impl Drop for Source {
 fn play(clip: &Clip, mode: Mode, target: &Target, stop: &AtomicBool, late: &AtomicU64) -> Result<()> {
     let Some(mut out) = open(target, stop)? else { return Ok(()) };
     let writes = clip.writes(mode);
-    let mut restamp = Restamp::default();
-    let mut buf = Vec::new();
+    let mut reel = Reel::new(clip);
     let start = now_ns();
-    let mut seq = 0;
     for round in 0_u64.. {
         for w in &writes {
             let due = start + round * clip.duration_ns() + w.at_ns;
@@ -88,21 +86,12 @@ fn play(clip: &Clip, mode: Mode, target: &Target, stop: &AtomicBool, late: &Atom
                 }
                 thread::sleep(Duration::from_nanos(left.min(50_000_000)));
             }
-            let packets = clip.data.get(w.bytes.clone()).context("a write beyond the clip")?;
-            buf.clear();
-            let (first, last) = (restamp.next_counter(STAMP_PID), restamp.next_counter(STAMP_PID));
-            let mut stamp = Stamp { ns: now_ns(), seq, key: w.key, last: false };
-            buf.extend_from_slice(&stamp.packet(first));
-            buf.extend_from_slice(packets);
-            restamp.rewrite(buf.get_mut(crate::ts::PACKET..).unwrap_or_default(), round * clip.duration_90k());
-            stamp.last = true;
-            buf.extend_from_slice(&stamp.packet(last));
-            if let Err(e) = out.write_all(&buf) {
+            let began = now_ns();
+            if let Err(e) = out.write_all(reel.assemble(w, round, began)) {
                 ensure!(stop.load(Ordering::Relaxed), "writing the stream: {e}");
                 return Ok(());
             }
-            late.fetch_max(now_ns() - stamp.ns, Ordering::Relaxed);
-            seq += 1;
+            late.fetch_max(now_ns() - began, Ordering::Relaxed);
         }
     }
     Ok(())
@@ -112,7 +101,7 @@ type Out = Box<dyn io::Write>;
 
 fn open(target: &Target, stop: &AtomicBool) -> Result<Option<Out>> {
     match target {
-        Target::Stdout => Ok(Some(Box::new(io::stdout().lock()))),
+        Target::Stdout => Ok(Some(Box::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)))),
         Target::Fifo(path) => Ok(open_fifo(path, stop)?.map(|f| Box::new(f) as Out)),
         Target::Icecast(addr, auth) => Ok(Some(Box::new(put(*addr, auth)?))),
     }

@@ -1,3 +1,26 @@
 //! One media pod: feeds, streams and viewers, from the YAML that Kubernetes takes.
+//!
+//! The way of a byte: a source ([`feed`]) is read by [`buffer`], looked at and published by [`intake`], and reaches
+//! viewers by the bus's egress, or a command ([`stream`]) whose output goes the same way.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+
+pub mod buffer;
+pub mod cli;
+pub mod config;
+pub mod feed;
+pub mod hold;
+pub mod intake;
+pub mod logging;
+pub mod plan;
+pub mod pod;
+mod pull;
+pub mod rates;
+pub mod retry;
+pub mod run;
+pub mod shop;
+pub mod site;
+pub mod snapshot;
+pub mod specs;
+pub mod state;
+pub mod stream;

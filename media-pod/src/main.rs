@@ -1,2 +1,39 @@
 //! `media-pod`: see `media-pod --help`.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use millrace_media_pod::{cli::{Cli, Command}, config, run};
+
+fn main() -> ExitCode {
+    // The runner of commands is this program, too, under another name.
+    millrace_exec::maybe_run_agent();
+    let outcome = match Cli::parse().command {
+        Command::Run(options) => run::run(options),
+        Command::Check(file) => check(&file.file),
+        Command::Resolve(file) => resolve(&file.file),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("{e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check(file: &std::path::Path) -> anyhow::Result<()> {
+    let loaded = config::understand(file, &config::read(file)?)?;
+    for warning in &loaded.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let (feeds, streams) = (loaded.resolved.feeds.len(), loaded.resolved.streams.len());
+    println!("{}: right. Feeds: {feeds}, streams: {streams}.", file.display());
+    Ok(())
+}
+
+fn resolve(file: &std::path::Path) -> anyhow::Result<()> {
+    let loaded = config::understand(file, &config::read(file)?)?;
+    print!("{}", millrace_crds::to_yaml(&loaded.resolved));
+    Ok(())
+}

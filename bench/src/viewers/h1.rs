@@ -26,7 +26,8 @@ impl Default for H1 {
 
 /// The request for a stream.
 pub fn request(host: &str, path: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: millrace-bench\r\nAccept: */*\r\n\r\n").into_bytes()
+    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: millrace-bench\r\nAccept: */*\r\n\r\n")
+        .into_bytes()
 }
 
 impl H1 {
@@ -99,7 +100,8 @@ mod tests {
     #[test]
     fn a_body_is_the_same_however_it_is_framed_and_cut() {
         let plain = b"HTTP/1.0 200 OK\r\nA: b\r\n\r\nhello, world".as_slice();
-        let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n7\r\n, world\r\n".as_slice();
+        let chunked =
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n7\r\n, world\r\n".as_slice();
         for step in 1..60 {
             assert_eq!(body_of(plain, step), b"hello, world");
             assert_eq!(body_of(chunked, step), b"hello, world");

@@ -80,7 +80,10 @@ impl<'de> Deserialize<'de> for Activation {
                     "OnDemand" => Ok(Activation::OnDemand),
                     "Continuous" => Ok(Activation::Continuous),
                     digits if digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0') => {
-                        self.visit_u64(digits.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))?)
+                        match digits.parse() {
+                            Ok(seconds) => self.visit_u64(seconds),
+                            Err(_) => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+                        }
                     }
                     _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
                 }
@@ -102,7 +105,6 @@ impl JsonSchema for Activation {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "x-kubernetes-int-or-string": true,
-            "anyOf": [{"type": "integer"}, {"type": "string"}],
             "pattern": Self::PATTERN,
             "minimum": 1,
             "maximum": MOST_SECONDS,

@@ -34,7 +34,6 @@ impl JsonSchema for ArgValue {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "x-kubernetes-int-or-string": true,
-            "anyOf": [{"type": "integer"}, {"type": "string"}],
             "maxLength": 1024,
         })
     }

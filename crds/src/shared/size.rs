@@ -111,7 +111,6 @@ impl JsonSchema for Size {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "x-kubernetes-int-or-string": true,
-            "anyOf": [{"type": "integer"}, {"type": "string"}],
             "pattern": Self::PATTERN,
             "minimum": 0,
             "maximum": Self::MAX_PLAIN,

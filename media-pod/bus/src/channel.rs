@@ -26,8 +26,12 @@ pub struct Channel {
     pub(crate) random_access: Latest<RandomAccess>,
     pub(crate) relays: Relays,
     pub(crate) closed: AtomicBool,
+    /// How often those present were sent away.
+    pub(crate) dismissals: AtomicU64,
     pub(crate) published: AtomicBool,
-    pub(crate) gop_cache: GopCache,
+    /// Whether the newest generation still runs.
+    pub(crate) live: AtomicBool,
+    pub(crate) gop_cache: Latest<GopCache>,
     pub(crate) gop_too_long: AtomicBool,
     pub(crate) qos: QosCounters,
     /// Where the demand of readers holds back what need not flow in real time.
@@ -58,8 +62,10 @@ impl Channel {
             random_access: Latest::new(None),
             relays: Relays::new(),
             closed: AtomicBool::new(false),
+            dismissals: AtomicU64::new(0),
             published: AtomicBool::new(false),
-            gop_cache,
+            live: AtomicBool::new(false),
+            gop_cache: Latest::new(Some(Arc::new(gop_cache))),
             gop_too_long: AtomicBool::new(false),
             qos: QosCounters::new(),
             demand: Demand::new(),
@@ -107,6 +113,12 @@ impl Channel {
         self.relays.wake_all();
     }
 
+    /// Sends those away who are here now, once they have what was published; who joins later is not concerned.
+    pub fn dismiss(&self) {
+        self.dismissals.fetch_add(1, Ordering::AcqRel);
+        self.relays.wake_all();
+    }
+
     /// Whether [`Self::close`] was called.
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
@@ -119,12 +131,12 @@ impl Channel {
 
     /// How old the newest random access point is, if one is cached.
     pub fn random_access_age(&self) -> Option<Duration> {
-        self.random_access.get().map(|point| point.at.elapsed())
+        self.cached_point().map(|point| point.at.elapsed())
     }
 
     /// Bytes from the newest cached random access point to the live edge.
     pub fn cached_bytes(&self) -> u64 {
-        self.random_access.get().map_or(0, |point| self.offset().saturating_sub(point.offset))
+        self.cached_point().map_or(0, |point| self.offset().saturating_sub(point.offset))
     }
 
     /// Rates and sizes, live.
@@ -149,9 +161,19 @@ impl Channel {
 
     /// Whether a publisher that need not keep real time (an unpaced file) may go on: every command that reads
     /// and moves is within `window` bytes of the live edge, or, where there is none, the fastest viewer is.
-    /// False while nobody reads.
-    pub fn has_room(&self, window: u64) -> bool {
+    /// `None` while nobody reads.
+    pub fn has_room(&self, window: u64) -> Option<bool> {
         self.demand.has_room(self.offset(), window, self.viewers() > 0)
+    }
+
+    /// Whether a run is publishing.
+    pub fn is_live(&self) -> bool {
+        self.live.load(Ordering::Acquire)
+    }
+
+    /// Changes the bound of the GOP cache from the next chunk on.
+    pub fn set_gop_cache(&self, gop_cache: GopCache) {
+        self.gop_cache.set(Some(Arc::new(gop_cache)));
     }
 
     /// Wakes `relay` at every publish until it is removed.
@@ -161,6 +183,10 @@ impl Channel {
 
     pub(crate) fn remove_relay(&self, relay: &Arc<dyn Relay>) {
         self.relays.remove(relay);
+    }
+
+    pub(crate) fn cached_point(&self) -> Option<Arc<RandomAccess>> {
+        self.random_access.get().filter(|point| point.cached)
     }
 
     pub(crate) fn tail(&self) -> Arc<Node> {

@@ -62,10 +62,21 @@ impl Demand {
     }
 
     /// See [`crate::Channel::has_room`]. Not on the publishing path: only publishers without a clock of their own ask.
-    pub fn has_room(&self, edge: u64, window: u64, viewed: bool) -> bool {
+    pub fn has_room(&self, edge: u64, window: u64, viewed: bool) -> Option<bool> {
+        let near = |reached: u64| edge.saturating_sub(reached) < window;
         let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
-        let slowest = commands.iter().filter(|p| p.moves()).map(|p| p.offset.load(Ordering::Relaxed)).min();
-        let fastest_viewer = viewed.then(|| self.viewers.load(Ordering::Relaxed));
-        slowest.or(fastest_viewer).is_some_and(|reached| edge.saturating_sub(reached) < window)
+        let mut waits_for_more = false;
+        for command in commands.iter() {
+            if near(command.offset.load(Ordering::Relaxed)) {
+                // Also if it has not moved for long: there was nothing to read.
+                waits_for_more = true;
+            } else if command.moves() {
+                return Some(false);
+            }
+        }
+        if waits_for_more {
+            return Some(true);
+        }
+        viewed.then(|| near(self.viewers.load(Ordering::Relaxed)))
     }
 }

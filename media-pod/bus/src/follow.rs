@@ -28,7 +28,10 @@ pub enum End {
 enum At {
     /// Drops bytes up to the next unit (from `not_before` on).
     Aligning {
-        cursor: Cursor,
+        /// A unit may begin from here on: it is marked some bytes after its own.
+        from: Cursor,
+        /// The first chunk whose marks were not looked at.
+        scan: Cursor,
         not_before: Option<Instant>,
     },
     Following(Cursor),
@@ -55,12 +58,18 @@ pub(crate) struct Follower {
     /// To be sent before what the cursor points at.
     before: SmallVec<[Bytes; 2]>,
     generation: Arc<Generation>,
+    /// Those of the channel when the reader joined.
+    dismissals: u64,
     /// Whether any byte went out: before that, a new generation is nobody's loss.
     started: bool,
 }
 
 /// A reader this far behind lets go even where there is no random access point to skip to.
 const FURTHEST: u64 = 32 << 20;
+/// A reader that looks for its first unit holds this much at most, in bytes; more than any sniffer looks at.
+const LONGEST_LOOK: u64 = 8 << 20;
+/// A unit is marked at most about this many bytes after it began.
+const MARKED_WITHIN: u64 = 128 << 10;
 /// Smaller remainders are copied, so that a reader that stands still does not hold a whole read buffer.
 const COPY_BELOW: usize = 4 << 10;
 
@@ -73,7 +82,7 @@ impl Follower {
 
     pub fn live(edge: Cursor, header: bool) -> Self {
         let generation = edge.node.generation.clone();
-        Self::new(generation, header, At::Aligning { cursor: edge, not_before: None })
+        Self::new(generation, header, At::aligning(edge))
     }
 
     pub fn waiting(edge: &Cursor, header: bool) -> Self {
@@ -82,7 +91,18 @@ impl Follower {
 
     fn new(generation: Arc<Generation>, header: bool, at: At) -> Self {
         let opening = if header { Opening::Header } else { Opening::Nothing };
-        Self { at, opening, before: SmallVec::new(), generation, started: false }
+        Self { at, opening, before: SmallVec::new(), generation, dismissals: 0, started: false }
+    }
+
+    /// Joined `channel` just now.
+    pub fn joined(mut self, channel: &Channel) -> Self {
+        self.dismissals = channel.dismissals.load(Ordering::Acquire);
+        self
+    }
+
+    /// Whether there is nothing more for this reader to come: to be asked before the last look at what is there.
+    pub fn over(&self, channel: &Channel) -> bool {
+        channel.is_closed() || channel.dismissals.load(Ordering::Acquire) != self.dismissals
     }
 
     /// Begins no earlier than with what was published at `instant`.
@@ -104,11 +124,45 @@ impl Follower {
         self.at = At::Ended(end);
     }
 
-    /// Goes on at `cursor` with nothing owed.
+    /// Goes on at `cursor`, the edge that it shared, with nothing owed.
     pub fn resume(&mut self, cursor: Cursor) {
-        self.generation = cursor.node.generation.clone();
         self.started = true;
         self.at = At::Following(cursor);
+    }
+
+    /// The channel offset of the next byte, whatever is to be sent before it.
+    pub fn position(&self) -> Option<u64> {
+        match &self.at {
+            At::Following(cursor) => Some(cursor.offset()),
+            _ => None,
+        }
+    }
+
+    /// Frames that began in the chunks after the one the reader stands in.
+    pub fn frames_ahead(&self) -> u64 {
+        let At::Following(cursor) = &self.at else { return 0 };
+        let mut node = cursor.node.clone();
+        let mut frames = 0;
+        while let Some(next) = node.next.get() {
+            frames += u64::from(next.marks.frames);
+            node = next;
+        }
+        frames
+    }
+
+    /// What the bytes that come first will be of; `None` while that is not known.
+    pub fn generation(&self, channel: &Channel) -> Option<Arc<Generation>> {
+        let running = || channel.is_live().then(|| channel.generation());
+        let generation = match &self.at {
+            At::Following(cursor) => Some(cursor.node.generation.clone()),
+            At::Aligning { scan, .. } if !scan.exhausted() => Some(scan.node.generation.clone()),
+            At::Aligning { scan, .. } => {
+                scan.node.next.get().map(|next| next.generation.clone()).or_else(running)
+            }
+            At::Waiting { .. } => running(),
+            At::Ended(_) => None,
+        };
+        generation.filter(|generation| generation.decided())
     }
 
     /// Whether everything up to `edge` was read, so that the reader can share the edge's own place.
@@ -125,11 +179,22 @@ impl Follower {
         }
     }
 
-    /// The channel offset up to which everything was read.
-    pub fn offset(&self) -> Option<u64> {
+    /// The channel offset up to which everything was taken: who waits takes all there is, and wants more.
+    pub fn reached(&self, edge: u64) -> Option<u64> {
         match &self.at {
-            At::Following(cursor) if self.before.is_empty() => Some(cursor.offset()),
-            _ => None,
+            _ if !self.before.is_empty() => None,
+            At::Following(cursor) => Some(cursor.offset()),
+            At::Aligning { .. } | At::Waiting { .. } => Some(edge),
+            At::Ended(_) => None,
+        }
+    }
+
+    /// The channel offset from which on it keeps chunks in memory, if it keeps any.
+    pub fn holds_from(&self) -> Option<u64> {
+        match &self.at {
+            At::Following(cursor) => Some(cursor.offset()),
+            At::Aligning { from, .. } => Some(from.offset()),
+            At::Waiting { .. } | At::Ended(_) => None,
         }
     }
 
@@ -158,7 +223,11 @@ impl Follower {
                     }
                 }
                 At::Following(cursor) => {
-                    let boundary = collect(cursor, until, budget, parts);
+                    let boundary = if self.passes_over(cursor) {
+                        cursor.node.next.get().filter(|next| next.start < until)
+                    } else {
+                        collect(cursor, until, budget, parts)
+                    };
                     let Some(next) = boundary.filter(|_| parts.is_empty()) else { return };
                     if !self.cross(next) {
                         return;
@@ -188,25 +257,49 @@ impl Follower {
     /// Skips to the newest random access point where the reader is more than `allowed` bytes behind `edge`.
     /// Gives the bytes it will not get.
     pub fn skip_if_late(&mut self, channel: &Channel, edge: &Cursor, allowed: u64) -> Option<u64> {
-        let At::Following(cursor) = &self.at else { return None };
-        let lag = edge.offset().saturating_sub(cursor.offset());
+        let lag = edge.offset().saturating_sub(self.holds_from()?);
         if lag <= allowed {
             return None;
         }
-        let marked = self.generation.format().is_some();
-        let ahead = channel.random_access.get().is_some_and(|point| point.offset > cursor.offset());
-        if marked && !ahead && lag < FURTHEST.max(allowed) {
-            return None;
-        }
-        let from = if marked {
-            let (rest, from) = rest_of_unit(cursor)?;
-            self.before.extend(rest);
-            self.opening = Opening::Splice;
-            self.at = At::Waiting { from };
-            from
-        } else {
-            self.resume(edge.clone());
-            edge.offset() - lag
+        let from = match &self.at {
+            At::Following(cursor) if self.passes_over(cursor) => return None,
+            At::Following(cursor) if self.generation.format().is_some() => {
+                let point = channel.random_access.get().is_some_and(|point| point.offset > cursor.offset());
+                let too_far = lag >= FURTHEST.max(allowed);
+                if !point && !too_far {
+                    return None;
+                }
+                let (rest, from) = match rest_of_unit(cursor) {
+                    Some(rest) => rest,
+                    // No unit is that large: there is nothing to finish.
+                    None if too_far => (SmallVec::new(), edge.offset()),
+                    None => return None,
+                };
+                self.before.extend(rest);
+                self.opening = Opening::Splice;
+                // Where random access points are not marked, any unit has to do.
+                let none = channel.qos().random_access_points == 0;
+                self.at = if none { At::aligning(edge.clone()) } else { At::Waiting { from } };
+                from
+            }
+            At::Following(_) => {
+                if !edge.node.generation.decided() {
+                    return None;
+                }
+                self.opening = Opening::Splice;
+                if self.change_generation(&edge.node.generation) {
+                    self.at = At::aligning(edge.clone());
+                }
+                edge.offset() - lag
+            }
+            // Nothing went out yet, so nothing is lost.
+            At::Aligning { .. } => {
+                if lag > LONGEST_LOOK.max(allowed) {
+                    self.at = At::aligning(edge.clone());
+                }
+                return None;
+            }
+            At::Waiting { .. } | At::Ended(_) => return None,
         };
         channel.skips.fetch_add(1, Ordering::Relaxed);
         Some(edge.offset().saturating_sub(from))
@@ -236,34 +329,60 @@ impl Follower {
 
     /// Looks for the first unit to begin with. False: not there yet.
     fn align(&mut self, until: u64) -> bool {
-        let At::Aligning { cursor, not_before } = &mut self.at else { return false };
+        let header = self.opening == Opening::Header;
+        let At::Aligning { from, scan, not_before } = &mut self.at else { return false };
+        let next_of = |cursor: &Cursor| {
+            let next = cursor.node.next.get().filter(|next| next.start < until)?;
+            Some(Cursor { node: next, skip: 0 })
+        };
+        while not_before.is_some_and(|instant| from.exhausted() || from.node.at < instant) {
+            let Some(next) = next_of(from) else { return false };
+            *from = next;
+        }
+        if scan.offset() < from.offset() {
+            *scan = from.clone();
+        }
         loop {
-            let node = &cursor.node;
-            if !cursor.exhausted() {
-                if !node.generation.decided() {
+            if !scan.exhausted() {
+                if !scan.node.generation.decided() {
                     return false;
                 }
-                let begun = not_before.is_none_or(|instant| node.at >= instant);
-                let unit = first_unit(node, cursor.offset(), self.opening == Opening::Header);
-                if let Some(skip) = unit.filter(|_| begun) {
-                    let cursor = Cursor { node: node.clone(), skip };
-                    self.generation = node.generation.clone();
-                    self.open();
-                    self.at = At::Following(cursor);
+                if !Arc::ptr_eq(&scan.node.generation, &from.node.generation) {
+                    *from = scan.clone();
+                }
+                if let Some(unit) = first_unit(&scan.node, from.offset(), header) {
+                    let generation = scan.node.generation.clone();
+                    let mut begin = from.clone();
+                    step(&mut begin, (unit - from.offset()) as usize);
+                    if self.change_generation(&generation) {
+                        self.open();
+                        self.at = At::Following(begin);
+                    }
                     return true;
                 }
             }
-            match cursor.node.next.get() {
-                Some(next) if next.start < until => *cursor = Cursor { node: next, skip: 0 },
-                _ => return false,
+            let Some(next) = next_of(scan) else { return false };
+            *scan = next;
+            while scan.node.start.saturating_sub(from.node.end()) > MARKED_WITHIN {
+                let Some(next) = next_of(from) else { break };
+                *from = next;
             }
         }
+    }
+
+    /// Whether the run in which `cursor` stands is left out: it ended before it was known what it was.
+    fn passes_over(&self, cursor: &Cursor) -> bool {
+        !Arc::ptr_eq(&cursor.node.generation, &self.generation)
     }
 
     /// Passes into the generation of `next`. False: cannot, or not yet.
     fn cross(&mut self, next: Arc<Node>) -> bool {
         if !next.generation.decided() {
             return false;
+        }
+        if self.started && self.generation.format().is_some() && next.generation.ended_unknown() {
+            self.at = At::Following(Cursor::at_end(next));
+            return true;
         }
         self.opening = Opening::Splice;
         if !self.change_generation(&next.generation) {
@@ -284,20 +403,21 @@ impl Follower {
     }
 }
 
-/// Where in `node` a reader can begin who has read nothing before `from`; `None` also while the header that it needs is
-/// not there yet.
-fn first_unit(node: &Node, from: u64, header: bool) -> Option<usize> {
-    let at = match node.generation.format() {
-        None => from,
-        Some(format) => {
-            let header = format.container.needs_header() || header && format.container.has_header();
-            if header && node.generation.header().is_none() {
-                return None;
-            }
-            node.marks.units.first_from(from)?
-        }
-    };
-    (node.start..node.end()).contains(&at).then(|| (at - node.start) as usize)
+impl At {
+    fn aligning(edge: Cursor) -> Self {
+        Self::Aligning { from: edge.clone(), scan: edge, not_before: None }
+    }
+}
+
+/// The channel offset at which a reader can begin, by the marks of `node`, who wants nothing before `from`; `None` also
+/// while the header that it needs is not there yet.
+fn first_unit(node: &Node, from: u64, header: bool) -> Option<u64> {
+    let Some(format) = node.generation.format() else { return Some(from) };
+    let header = format.container.needs_header() || header && format.container.has_header();
+    if header && node.generation.header().is_none() {
+        return None;
+    }
+    node.marks.units.first_from(from).filter(|unit| *unit < node.end())
 }
 
 /// Gathers from `cursor` on, within its generation. Gives the first chunk of the next generation where that is what
@@ -331,13 +451,11 @@ pub(crate) fn step(cursor: &mut Cursor, mut sent: usize) {
             return;
         }
         sent -= here;
-        match cursor.node.next.get() {
-            Some(next) => *cursor = Cursor { node: next, skip: 0 },
-            None => {
-                *cursor = Cursor::at_end(cursor.node.clone());
-                return;
-            }
-        }
+        let Some(next) = cursor.node.next.get() else {
+            *cursor = Cursor::at_end(cursor.node.clone());
+            return;
+        };
+        *cursor = Cursor { node: next, skip: 0 };
     }
 }
 
@@ -345,25 +463,30 @@ pub(crate) fn step(cursor: &mut Cursor, mut sent: usize) {
 /// still being written.
 fn rest_of_unit(cursor: &Cursor) -> Option<(SmallVec<[Bytes; 2]>, u64)> {
     let from = cursor.offset();
-    let mut rest: SmallVec<[Bytes; 2]> = SmallVec::new();
     let mut node = cursor.node.clone();
-    let mut begin = cursor.skip;
-    loop {
-        let end = node.marks.units.first_from(from).filter(|end| *end < node.end());
-        let stop = end.map_or(node.bytes.len(), |end| end.saturating_sub(node.start) as usize);
+    // Where it ends may be marked with a later chunk than the one in which it ends.
+    let end = loop {
+        if let Some(end) = node.marks.units.first_from(from).filter(|end| *end < node.end()) {
+            break end;
+        }
+        let next = node.next.get()?;
+        if !Arc::ptr_eq(&next.generation, &node.generation) {
+            break next.start;
+        }
+        node = next;
+    };
+    let mut rest = SmallVec::new();
+    let (mut node, mut begin) = (cursor.node.clone(), cursor.skip);
+    while node.start < end {
+        let stop = node.bytes.len().min((end - node.start) as usize);
         let piece = node.bytes.slice(begin.min(stop)..stop);
         if !piece.is_empty() {
             rest.push(if piece.len() < COPY_BELOW { Bytes::copy_from_slice(&piece) } else { piece });
         }
-        if let Some(end) = end {
-            return Some((rest, end.max(from)));
-        }
-        let next = node.next.get()?;
-        if !Arc::ptr_eq(&next.generation, &node.generation) {
-            return Some((rest, next.start));
-        }
+        let Some(next) = node.next.get() else { break };
         (node, begin) = (next, 0);
     }
+    Some((rest, end))
 }
 
 impl Container {

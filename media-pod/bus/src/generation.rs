@@ -18,13 +18,23 @@ pub struct Generation {
     base: u64,
     format: Latest<Format>,
     decided: AtomicBool,
+    ended_unknown: AtomicBool,
     header: Latest<Header>,
 }
 
 impl Generation {
     pub(crate) fn new(number: u64, epoch: u64, base: u64, format: Option<Arc<Format>>) -> Self {
         let decided = AtomicBool::new(format.is_some());
-        Self { number, epoch, base, format: Latest::new(format), decided, header: Latest::new(None) }
+        let ended_unknown = AtomicBool::new(false);
+        Self {
+            number,
+            epoch,
+            base,
+            format: Latest::new(format),
+            decided,
+            ended_unknown,
+            header: Latest::new(None),
+        }
     }
 
     /// Counts the runs of a channel, from 1; 0 is the channel before its first run.
@@ -55,6 +65,19 @@ impl Generation {
     /// Whether it is known what it carries; without a format then, it is bytes of no known container.
     pub fn decided(&self) -> bool {
         self.decided.load(Ordering::Acquire)
+    }
+
+    /// Whether it ended before it was known what it carried. Who reads a known container passes it over.
+    pub(crate) fn ended_unknown(&self) -> bool {
+        self.ended_unknown.load(Ordering::Acquire)
+    }
+
+    /// It is over: if nobody knows by now what it carried, nobody ever will.
+    pub(crate) fn end(&self) {
+        if !self.decided() {
+            self.ended_unknown.store(true, Ordering::Release);
+            self.set_format(None);
+        }
     }
 
     pub(crate) fn set_format(&self, format: Option<Arc<Format>>) {

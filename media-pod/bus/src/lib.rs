@@ -18,6 +18,7 @@
 //! thread that serves any number of viewers.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+#![cfg_attr(loom, allow(dead_code, reason = "the egress, which has sockets, is left out of the models"))]
 
 mod channel;
 mod demand;
@@ -35,6 +36,11 @@ mod qos;
 mod relay;
 mod subscriber;
 mod sync;
+
+#[cfg(all(test, loom))]
+mod models;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 pub use channel::Channel;
 pub use follow::End;

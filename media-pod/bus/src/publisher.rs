@@ -28,6 +28,9 @@ pub struct Publisher {
 
 /// A unit larger than this loses its place as a random access point, not its bytes.
 const LARGEST_UNIT: u64 = 16 << 20;
+/// Without a cache a random access point is still kept for so many bytes, for readers who wait for one and are woken
+/// some chunks later.
+const FOR_WAITERS: u64 = 1 << 20;
 
 impl Publisher {
     pub(crate) fn new(channel: Arc<Channel>) -> Self {
@@ -52,9 +55,9 @@ impl Publisher {
     /// A new run begins: a process started, a file opened, a connection accepted. `format` where it is known
     /// beforehand.
     pub fn begin(&mut self, epoch: u64, format: Option<Arc<Format>>) {
+        self.end();
         let number = self.generation.number() + 1;
         self.generation = Arc::new(Generation::new(number, epoch, self.tail.end(), format));
-        self.forget_gop();
         self.unit.clear();
         self.unit_bytes = 0;
         self.meter.new_generation();
@@ -96,12 +99,14 @@ impl Publisher {
         // From here on it can be seen: first by who follows the chain, then by who joins.
         previous.next.set(node.clone());
         self.channel.tail.set(Some(node.clone()));
+        self.channel.live.store(true, Ordering::Release);
         self.keep_gop(&node, frames);
         self.channel.relays.wake_all();
         self.forget_old_units(&node);
     }
 
     fn keep_gop(&mut self, node: &Node, frames: u64) {
+        let cache = self.channel.gop_cache.get().map_or(GopCache::Off, |cache| *cache);
         self.gop_frames += frames;
         for &offset in &node.marks.random_access {
             let Some(holder) = self.unit.iter().find(|held| held.start <= offset && offset < held.end())
@@ -109,24 +114,41 @@ impl Publisher {
                 continue;
             };
             self.meter.random_access(&self.channel.qos, node.at, offset);
-            self.gop_frames = frames;
+            self.gop_frames = frames.min(1);
             self.channel.gop_too_long.store(false, Ordering::Relaxed);
             let point = RandomAccess {
                 skip: (offset - holder.start) as usize,
                 node: holder.clone(),
                 offset,
                 at: holder.at,
+                cached: true,
             };
             self.channel.random_access.set(Some(Arc::new(point)));
         }
-        if !node.marks.random_access.is_empty() || !self.channel.random_access.is_some() {
+        let Some(point) = self.channel.random_access.get() else { return };
+        let bytes = node.end() - point.offset;
+        if cache.holds(bytes, self.gop_frames) {
             return;
         }
-        let Some(point) = self.channel.random_access.get() else { return };
-        let cache = self.channel.gop_cache;
-        if !cache.holds(node.end() - point.offset, self.gop_frames) {
-            self.channel.random_access.set(None);
+        if point.cached {
             self.channel.gop_too_long.store(cache != GopCache::Off, Ordering::Relaxed);
+        }
+        if bytes > FOR_WAITERS {
+            self.channel.random_access.set(None);
+        } else if point.cached {
+            let point = RandomAccess { cached: false, ..RandomAccess::clone(&point) };
+            self.channel.random_access.set(Some(Arc::new(point)));
+        }
+    }
+
+    /// The run is over and no other one follows for now: who joins waits for the next [`Self::begin`].
+    pub fn end(&mut self) {
+        self.forget_gop();
+        self.channel.live.store(false, Ordering::Release);
+        if !self.generation.decided() {
+            self.generation.end();
+            // Those who wait to hear what it is go on.
+            self.channel.relays.wake_all();
         }
     }
 
@@ -137,12 +159,9 @@ impl Publisher {
     }
 
     fn forget_old_units(&mut self, newest: &Node) {
-        // Without marks nothing will ever point back.
-        let from = newest
-            .marks
-            .units
-            .last()
-            .unwrap_or_else(|| if self.generation.format().is_some() { 0 } else { u64::MAX });
+        // Without marks nothing will ever point back; while nothing is known yet, anything may.
+        let marks = self.generation.format().is_some() || !self.generation.decided();
+        let from = newest.marks.units.last().unwrap_or(if marks { 0 } else { u64::MAX });
         while let Some(first) = self.unit.front() {
             if first.end() > from && self.unit_bytes <= LARGEST_UNIT {
                 break;
@@ -155,7 +174,7 @@ impl Publisher {
 
 impl Drop for Publisher {
     fn drop(&mut self) {
-        self.forget_gop();
+        self.end();
         self.channel.published.store(false, Ordering::Release);
     }
 }

@@ -1,8 +1,10 @@
 //! Live rates of a channel, counted by its publisher.
 
-use std::time::{Duration, Instant};
-
-use crate::sync::{AtomicU64, Ordering};
+use std::{
+    // Counters that order nothing: no model has to see them.
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
 
 /// Rates and sizes of a channel, over about the last second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, PoisonError},
     task::{Context, Poll},
 };
 
-use crate::sync::{AtomicBool, Latest, Ordering};
+use crate::sync::{AtomicBool, AtomicWaker, Latest, Mutex, Ordering};
 
 /// Something that wants to know when a channel has news. Must not block: the publisher calls it.
 pub trait Relay: Send + Sync {
@@ -77,59 +77,42 @@ impl Dirty {
 }
 
 /// A relay that is a task.
-#[derive(Debug, Default)]
-pub(crate) struct TaskRelay {
-    woken: WokenFlag,
-}
-
 #[derive(Debug)]
-struct WokenFlag {
+pub(crate) struct TaskRelay {
     dirty: Dirty,
-    #[cfg(not(loom))]
-    waker: atomic_waker::AtomicWaker,
-    #[cfg(loom)]
-    waker: loom::future::AtomicWaker,
+    waker: AtomicWaker,
 }
 
-impl Default for WokenFlag {
+impl Default for TaskRelay {
     fn default() -> Self {
-        Self {
-            dirty: Dirty::new(),
-            #[cfg(not(loom))]
-            waker: atomic_waker::AtomicWaker::new(),
-            #[cfg(loom)]
-            waker: loom::future::AtomicWaker::new(),
-        }
+        Self { dirty: Dirty::new(), waker: AtomicWaker::new() }
     }
 }
 
 impl Relay for TaskRelay {
     fn wake(&self) {
-        if self.woken.dirty.mark() {
-            self.woken.waker.wake();
-        }
+        self.notify();
     }
 }
 
 impl TaskRelay {
+    /// Wakes the task. False: it has not looked since it was woken last.
+    pub fn notify(&self) -> bool {
+        let first = self.dirty.mark();
+        if first {
+            self.waker.wake();
+        }
+        first
+    }
+
     /// Looks, and if there was nothing, waits for the next wake-up: `look` is tried again after registering, so
     /// that nothing published in between is lost.
     pub fn poll_look<T>(&self, cx: &mut Context<'_>, mut look: impl FnMut() -> Option<T>) -> Poll<T> {
         if let Some(seen) = look() {
             return Poll::Ready(seen);
         }
-        self.register(cx);
-        self.woken.dirty.clear();
+        self.waker.register(cx.waker());
+        self.dirty.clear();
         look().map_or(Poll::Pending, Poll::Ready)
-    }
-
-    #[cfg(not(loom))]
-    fn register(&self, cx: &mut Context<'_>) {
-        self.woken.waker.register(cx.waker());
-    }
-
-    #[cfg(loom)]
-    fn register(&self, cx: &mut Context<'_>) {
-        self.woken.waker.register_by_ref(cx.waker());
     }
 }

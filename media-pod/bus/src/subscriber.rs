@@ -2,7 +2,7 @@
 
 use std::{
     future::poll_fn,
-    sync::Arc,
+    sync::{Arc, PoisonError, Weak},
     task::{Context, Poll},
     time::Instant,
 };
@@ -13,23 +13,61 @@ use crate::{
     Channel, End, Joined,
     demand::Progress,
     follow::{Follower, Parts},
+    node::Cursor,
     relay::{Relay, TaskRelay},
+    sync::{AtomicU64, Mutex, Ordering},
 };
 
 /// A subscriber that falls this far behind (bytes) skips to the newest random access point.
 const ALLOWED: u64 = 16 << 20;
-/// At most about this much is given at once, in bytes.
-const BUDGET: usize = 64 << 10;
+/// One that does not even look is judged every so many bytes.
+const JUDGED_EVERY: u64 = 64 << 10;
 
 /// Reads a channel from a task. Bytes come in order, beginning and going on at unit boundaries.
+///
+/// It need not be polled: the publisher takes its place from a reader that stands still for too long.
 pub struct Subscriber {
     channel: Arc<Channel>,
-    follower: Follower,
-    relay: Arc<TaskRelay>,
+    seat: Arc<Seat>,
     registered: Arc<dyn Relay>,
     progress: Option<Arc<Progress>>,
     parts: Parts,
-    skips: u64,
+}
+
+/// What the task and the publisher share. Only one that stands still finds the other there.
+struct Seat {
+    channel: Weak<Channel>,
+    relay: TaskRelay,
+    follower: Mutex<Follower>,
+    /// Where the follower is to be looked after next, as a channel offset.
+    judge_at: AtomicU64,
+    skips: AtomicU64,
+}
+
+impl Relay for Seat {
+    fn wake(&self) {
+        if self.relay.notify() {
+            return;
+        }
+        let Some(channel) = self.channel.upgrade() else { return };
+        let edge = channel.edge();
+        if edge.offset() >= self.judge_at.load(Ordering::Relaxed)
+            && let Ok(mut follower) = self.follower.try_lock()
+        {
+            self.judge(&mut follower, &channel, &edge);
+        }
+    }
+}
+
+impl Seat {
+    fn judge(&self, follower: &mut Follower, channel: &Channel, edge: &Cursor) {
+        if follower.skip_if_late(channel, edge, ALLOWED).is_some() {
+            self.skips.fetch_add(1, Ordering::Relaxed);
+        }
+        let behind = follower.holds_from().unwrap_or(edge.offset());
+        let next = (behind + ALLOWED + 1).max(edge.offset() + JUDGED_EVERY);
+        self.judge_at.store(next, Ordering::Relaxed);
+    }
 }
 
 impl Subscriber {
@@ -37,14 +75,20 @@ impl Subscriber {
     /// for this reader.
     pub fn new(joined: Joined, holds_back: bool) -> Self {
         let Joined { channel, follower, .. } = joined;
-        let relay = Arc::new(TaskRelay::default());
-        let registered: Arc<dyn Relay> = relay.clone();
+        let seat = Arc::new(Seat {
+            channel: Arc::downgrade(&channel),
+            relay: TaskRelay::default(),
+            follower: Mutex::new(follower),
+            judge_at: AtomicU64::new(0),
+            skips: AtomicU64::new(0),
+        });
+        let registered: Arc<dyn Relay> = seat.clone();
         channel.add_relay(registered.clone());
         let progress = holds_back.then(|| Arc::new(Progress::new(channel.offset())));
         if let Some(progress) = &progress {
             channel.demand.add(progress.clone());
         }
-        Self { channel, follower, relay, registered, progress, parts: Parts::new(), skips: 0 }
+        Self { channel, seat, registered, progress, parts: Parts::new() }
     }
 
     /// The channel read.
@@ -54,12 +98,12 @@ impl Subscriber {
 
     /// How often bytes were skipped because this reader was too slow.
     pub fn skips(&self) -> u64 {
-        self.skips
+        self.seat.skips.load(Ordering::Relaxed)
     }
 
     /// Begins no earlier than with what was published at `instant`. No effect once bytes came.
     pub fn not_before(&mut self, instant: Instant) {
-        self.follower.not_before(instant);
+        self.seat.follower.lock().unwrap_or_else(PoisonError::into_inner).not_before(instant);
     }
 
     /// The next bytes, at least one. Cancel safe.
@@ -69,21 +113,19 @@ impl Subscriber {
 
     /// As [`Self::next`].
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, End>> {
-        let Self { channel, follower, parts, skips, progress, relay, .. } = self;
-        relay.poll_look(cx, || {
-            let closed = channel.is_closed();
+        let Self { channel, seat, parts, progress, .. } = self;
+        seat.relay.poll_look(cx, || {
+            let mut follower = seat.follower.lock().unwrap_or_else(PoisonError::into_inner);
+            let over = follower.over(channel);
             let edge = channel.edge();
-            *skips += u64::from(follower.skip_if_late(channel, &edge, ALLOWED).is_some());
-            follower.pending(channel, u64::MAX, BUDGET, parts);
-            if let Some(bytes) = parts.first() {
-                let bytes = bytes.clone();
-                follower.advance(bytes.len());
-                if let (Some(progress), Some(offset)) = (progress.as_ref(), follower.offset()) {
-                    progress.reach(offset);
-                }
-                return Some(Ok(bytes));
+            seat.judge(&mut follower, channel, &edge);
+            follower.pending(channel, u64::MAX, 1, parts);
+            let bytes = parts.drain(..).next();
+            follower.advance(bytes.as_ref().map_or(0, Bytes::len));
+            if let (Some(progress), Some(offset)) = (progress.as_ref(), follower.reached(edge.offset())) {
+                progress.reach(offset);
             }
-            follower.ended().or(closed.then_some(End::Closed)).map(Err)
+            bytes.map(Ok).or_else(|| follower.ended().or(over.then_some(End::Closed)).map(Err))
         })
     }
 }

@@ -2,10 +2,18 @@
 
 use std::sync::Arc;
 
-#[cfg(loom)]
-pub use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 #[cfg(not(loom))]
-pub use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+pub use atomic_waker::AtomicWaker;
+#[cfg(loom)]
+pub use loom::sync::{
+    Mutex,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+#[cfg(not(loom))]
+pub use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
 
 /// A pointer that is set once: the link from a chunk to the next one.
 #[cfg(not(loom))]
@@ -45,42 +53,44 @@ impl<T> Latest<T> {
     pub fn set(&self, value: Option<Arc<T>>) {
         self.0.store(value);
     }
-    pub fn is_some(&self) -> bool {
-        self.0.load().is_some()
-    }
 }
 
-// loom has neither: a mutex around the value stands for one atomic read or write of it.
+// loom has none of the three. `OnceLock` is a flag, released when the value is there.
 #[cfg(loom)]
 #[derive(Debug)]
-pub struct Link<T>(loom::sync::Mutex<Option<Arc<T>>>);
+pub struct Link<T> {
+    there: AtomicBool,
+    value: std::sync::OnceLock<Arc<T>>,
+}
 
 #[cfg(loom)]
 impl<T> Link<T> {
     pub fn new() -> Self {
-        Self(loom::sync::Mutex::new(None))
+        Self { there: AtomicBool::new(false), value: std::sync::OnceLock::new() }
     }
     pub fn get(&self) -> Option<Arc<T>> {
-        self.0.lock().ok()?.clone()
+        self.there.load(Ordering::Acquire).then(|| self.value.get().cloned()).flatten()
     }
     pub fn set(&self, next: Arc<T>) {
-        if let Ok(mut slot) = self.0.lock() {
-            *slot = Some(next);
-        }
+        let first = self.value.set(next).is_ok();
+        debug_assert!(first, "a link is set by the one publisher, once");
+        self.there.store(true, Ordering::Release);
     }
     pub fn take(&mut self) -> Option<Arc<T>> {
-        self.0.lock().ok()?.take()
+        self.value.take()
     }
 }
 
+// `arc-swap` loads and swaps its pointer with `SeqCst`: a mutex orders neither more nor less.
+
 #[cfg(loom)]
 #[derive(Debug)]
-pub struct Latest<T>(loom::sync::Mutex<Option<Arc<T>>>);
+pub struct Latest<T>(Mutex<Option<Arc<T>>>);
 
 #[cfg(loom)]
 impl<T> Latest<T> {
     pub fn new(value: Option<Arc<T>>) -> Self {
-        Self(loom::sync::Mutex::new(value))
+        Self(Mutex::new(value))
     }
     pub fn get(&self) -> Option<Arc<T>> {
         self.0.lock().ok()?.clone()
@@ -90,7 +100,26 @@ impl<T> Latest<T> {
             *slot = value;
         }
     }
-    pub fn is_some(&self) -> bool {
-        self.get().is_some()
+}
+
+#[cfg(loom)]
+#[derive(Debug)]
+pub struct AtomicWaker(Mutex<Option<std::task::Waker>>);
+
+#[cfg(loom)]
+impl AtomicWaker {
+    pub fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+    pub fn register(&self, waker: &std::task::Waker) {
+        if let Ok(mut slot) = self.0.lock() {
+            *slot = Some(waker.clone());
+        }
+    }
+    pub fn wake(&self) {
+        let waker = self.0.lock().ok().and_then(|mut slot| slot.take());
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 }

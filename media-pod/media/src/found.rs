@@ -17,6 +17,8 @@ pub(crate) struct Found {
     pub(crate) header: Option<Header>,
     pub(crate) version: u32,
     pub(crate) clock: Clock,
+    /// Why nobody can join who was not there from the beginning.
+    pub(crate) obstacle: Option<&'static str>,
     marks: Marks,
     audio_point: Option<u64>,
 }
@@ -34,12 +36,16 @@ impl Found {
     pub(crate) fn every(&mut self, first: u64, stride: u32, last: u64) {
         match &mut self.marks.units {
             Units::None => self.marks.units = Units::Every { first, stride, last },
-            Units::Every { stride: s, last: end, .. } if *s == stride && *end + u64::from(stride) == first => *end = last,
+            Units::Every { stride: s, last: end, .. }
+                if *s == stride && *end + u64::from(stride) == first =>
+            {
+                *end = last;
+            }
             units => {
                 let more = Units::Every { first, stride, last };
-                let mut list = as_list(units, None);
-                list.extend(as_list(&more, None));
-                *units = Units::At(list);
+                let mut all = as_list(units, None);
+                all.extend(as_list(&more, None));
+                *units = Units::At(all);
             }
         }
     }
@@ -74,7 +80,8 @@ impl Found {
             f.container == container && &*f.content_type == content_type && *f.tracks == *tracks
         });
         if !same {
-            self.format = Some(Format { container, content_type: content_type.into(), tracks: tracks.into() });
+            self.format =
+                Some(Format { container, content_type: content_type.into(), tracks: tracks.into() });
         }
     }
 

@@ -13,7 +13,13 @@
 mod clock;
 mod container;
 mod detect;
+mod flv;
 mod found;
+mod frames;
+mod mkv;
+mod mp4;
+mod mpjpeg;
+mod ogg;
 mod pacer;
 mod read;
 mod sniffer;

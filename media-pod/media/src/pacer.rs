@@ -57,7 +57,8 @@ impl Pacer {
     pub fn wait(&mut self, bytes: usize, time: Option<MediaTime>, now: Instant) -> Duration {
         let Some(time) = time else { return Duration::ZERO };
         self.rate.note(bytes, time);
-        let plan = self.plan.get_or_insert(Plan { media: time, due: now, newest: time, step: Duration::ZERO });
+        let plan =
+            self.plan.get_or_insert(Plan { media: time, due: now, newest: time, step: Duration::ZERO });
         if time.epoch == plan.newest.epoch {
             let step = time.at.saturating_sub(plan.newest.at);
             if !step.is_zero() {
@@ -113,19 +114,23 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn at(ms: u32, epoch: u32) -> Option<MediaTime> {
-        Some(MediaTime { at: MS * ms, epoch })
+    fn at(ms: u32, epoch: u32) -> MediaTime {
+        MediaTime { at: MS * ms, epoch }
     }
 
     #[test]
     fn a_piece_is_due_when_its_media_time_has_passed() {
         let (mut pacer, t0) = (Pacer::new(), Instant::now());
         assert_eq!(pacer.wait(100, None, t0), Duration::ZERO);
-        assert_eq!(pacer.wait(100, at(0, 0), t0), Duration::ZERO);
-        assert_eq!(pacer.wait(100, at(40, 0), t0), 40 * MS);
-        assert_eq!(pacer.wait(100, at(80, 0), t0 + 45 * MS), 35 * MS);
-        assert_eq!(pacer.wait(100, at(80, 0), t0 + 90 * MS), Duration::ZERO);
-        assert_eq!(pacer.wait(100, at(120, 0), t0 + 90 * MS), 30 * MS, "a little lateness is made up for");
+        assert_eq!(pacer.wait(100, Some(at(0, 0)), t0), Duration::ZERO);
+        assert_eq!(pacer.wait(100, Some(at(40, 0)), t0), 40 * MS);
+        assert_eq!(pacer.wait(100, Some(at(80, 0)), t0 + 45 * MS), 35 * MS);
+        assert_eq!(pacer.wait(100, Some(at(80, 0)), t0 + 90 * MS), Duration::ZERO);
+        assert_eq!(
+            pacer.wait(100, Some(at(120, 0)), t0 + 90 * MS),
+            30 * MS,
+            "a little lateness is made up for"
+        );
     }
 
     #[test]
@@ -134,7 +139,7 @@ mod tests {
         let mut now = t0;
         for epoch in 0..5 {
             for n in 0..25 {
-                now += pacer.wait(1000, at((epoch * 24 + n) * 40, epoch), now);
+                now += pacer.wait(1000, Some(at((epoch * 24 + n) * 40, epoch)), now);
             }
         }
         assert_eq!(now - t0, (5 * 25 - 1) * 40 * MS);
@@ -143,9 +148,9 @@ mod tests {
     #[test]
     fn who_comes_much_too_late_starts_anew_instead_of_bursting() {
         let (mut pacer, t0) = (Pacer::new(), Instant::now());
-        pacer.wait(1, at(0, 0), t0);
-        assert_eq!(pacer.wait(1, at(40, 0), t0 + 5000 * MS), Duration::ZERO);
-        assert_eq!(pacer.wait(1, at(80, 0), t0 + 5000 * MS), 40 * MS);
+        pacer.wait(1, Some(at(0, 0)), t0);
+        assert_eq!(pacer.wait(1, Some(at(40, 0)), t0 + 5000 * MS), Duration::ZERO);
+        assert_eq!(pacer.wait(1, Some(at(80, 0)), t0 + 5000 * MS), 40 * MS);
     }
 
     #[test]
@@ -153,11 +158,11 @@ mod tests {
         let (mut pacer, t0) = (Pacer::new(), Instant::now());
         assert_eq!(pacer.next_piece(), 16 * 1024);
         for n in 0..100 {
-            pacer.wait(16_000, at(n * 32, 0), t0 + n * 32 * MS);
+            pacer.wait(16_000, Some(at(n * 32, 0)), t0 + n * 32 * MS);
         }
         assert!((9_000..=11_000).contains(&pacer.next_piece()), "{}", pacer.next_piece());
         for n in 100..400 {
-            pacer.wait(16, at(n * 32, 0), t0 + n * 32 * MS);
+            pacer.wait(16, Some(at(n * 32, 0)), t0 + n * 32 * MS);
         }
         assert_eq!(pacer.next_piece(), 7 * 188);
     }

@@ -85,7 +85,9 @@ impl Sniffer {
         let known = self.found.container;
         if self.pushed >= LOOK_FOR_TRACKS {
             match known {
-                Some(Container::MpegTs) => self.found.set_format(Container::MpegTs, crate::ts::CONTENT_TYPE, &[]),
+                Some(Container::MpegTs) => {
+                    self.found.set_format(Container::MpegTs, crate::ts::CONTENT_TYPE, &[]);
+                }
                 _ => self.state = State::GivenUp,
             }
         } else if self.pushed >= LOOK && known.is_none() {
@@ -119,14 +121,23 @@ impl Sniffer {
         self.found.version
     }
 
+    /// Why nobody can join this stream late, in words for people, if that is so.
+    ///
+    /// fMP4 whose fragments state where their data lie in the file (`base-data-offset-present`, ISO/IEC 14496-12 section 8.8.7;
+    /// what ffmpeg writes without `default_base_moof`) can be decoded from its first byte only. Its fragments
+    /// are units but never random access points.
+    pub fn obstacle(&self) -> Option<&'static str> {
+        self.found.obstacle
+    }
+
     /// The writer is gone: what has to be written so that another run may follow on the same connection.
     ///
-    /// Stuffing to the end of the packet for MPEG-TS, the end of the line for MPJPEG, else nothing. The sniffer
-    /// counts these bytes as pushed.
+    /// MPEG-TS: stuffing to the end of the packet. MPJPEG: the end of the picture, of its header line or of the boundary,
+    /// so that the boundary of the next run does no harm. Else nothing. The sniffer counts these bytes as pushed,
+    /// and takes what comes next for the beginning of a unit.
     pub fn abandon(&mut self) -> Bytes {
         let State::Known(parser) = &mut self.state else { return Bytes::new() };
-        let bytes = parser.completion();
-        parser.push(&bytes, &mut self.found);
+        let bytes = parser.abandon(&mut self.found);
         self.pushed = self.pushed.saturating_add(bytes.len() as u64);
         bytes
     }
@@ -182,5 +193,45 @@ pub(crate) fn fuzz(data: &[u8]) {
         assert_eq!(whole.header(), pieces.header());
         assert_eq!(whole.media_time(), pieces.media_time());
         assert_eq!(whole.abandon(), pieces.abandon());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn whatever_comes_never_panics_and_marks_never_depend_on_the_split() {
+        let words: [&[u8]; 12] = [
+            b"FLV\x01\x05\0\0\0\x09\0\0\0\0",
+            b"\x09\0\0\x05\0\0\0\0\0\0\0\x17\0\0\0\0\0\0\0\x10",
+            b"OggS\0\x02\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\x01\x13",
+            b"OpusHead\x01\x02",
+            b"\x1a\x45\xdf\xa3\x80\x18\x53\x80\x67\xff",
+            b"\x1f\x43\xb6\x75\xff\xe7\x81\0\xa3\x84\x81\0\0\x80",
+            b"\0\0\0\x08ftyp\0\0\0\x10moov\0\0\0\x08mvex",
+            b"\0\0\0\x28moof\0\0\0\x20traf\0\0\0\x10tfhd\0\0\0\0\0\0\0\x01",
+            b"\r\n--x\r\nContent-type: image/jpeg\r\nContent-length: 5\r\n\r\n",
+            b"\xff\xf1\x4c\x80\x02\x1f\xfc\0\0\0\0\0\0\0\0\0",
+            b"\x47\x40\0\x10\0\0\xb0\x0d\0\x01\xc1\0\0\0\x01\xf0\0\x2a\xb1\x04\xb2",
+            b"\x47\x41\0\x30\x07\x50\0\0\0\0\0\0\0\0\x01\xe0",
+        ];
+        let mut random = 1_u64;
+        let mut next = |below: usize| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (random >> 33) as usize % below
+        };
+        for _ in 0..2000 {
+            let mut bytes = Vec::new();
+            for _ in 0..next(20) {
+                bytes.extend_from_slice(words[next(words.len())]);
+                bytes.resize(bytes.len() + next(3) * next(190), next(256) as u8);
+            }
+            crate::fuzz(&bytes);
+        }
+    }
+
+    #[test]
+    fn a_sniffer_can_move_to_another_thread() {
+        fn moves<T: Send>() {}
+        moves::<super::Sniffer>();
     }
 }

@@ -24,16 +24,17 @@ pub(crate) enum Step {
 ///
 /// What a step says must depend on no more of the window than what the parser asked for, so that the marks are the
 /// same however the bytes were split.
-pub(crate) trait Walk {
+pub(crate) trait Walk: std::fmt::Debug + Send {
     /// Looks at the bytes at offset `at`; `window` is never empty.
     fn step(&mut self, window: &[u8], at: u64, found: &mut Found) -> Step;
     /// Bytes it wanted to [`Take`](Step::Take).
     fn data(&mut self, _piece: &[u8], _found: &mut Found) {}
     /// All of them have come.
     fn taken(&mut self, _found: &mut Found) {}
-    /// What completes a part-written unit when the writer is gone.
-    fn completion(&self) -> &'static [u8] {
-        b""
+    /// What completes a part-written unit when the writer is gone: so many bytes of what was to be skipped are
+    /// missing, or these of what was to be looked at have come.
+    fn completion(&self, _missing: u64, _begun: &[u8]) -> Vec<u8> {
+        Vec::new()
     }
 }
 
@@ -85,11 +86,27 @@ impl Place {
                 }
                 Step::Lost => return false,
             }
-            idle = if before == (self.at, rest.len()) && self.skip == 0 && self.take == 0 { idle + 1 } else { 0 };
+            idle = if before == (self.at, rest.len()) && self.skip == 0 && self.take == 0 {
+                idle + 1
+            } else {
+                0
+            };
             if idle > STUCK {
                 return false;
             }
         }
+    }
+
+    /// The writer is gone: what completes the unit under way. If nothing does, the next bytes begin another.
+    pub(crate) fn abandon(&mut self, walk: &mut dyn Walk, found: &mut Found) -> Vec<u8> {
+        let begun = self.pending.get(self.head..).unwrap_or_default();
+        let bytes = walk.completion(self.skip, begun);
+        if bytes.is_empty() {
+            *self = Self { at: self.at.saturating_add(begun.len() as u64), ..Self::default() };
+        } else {
+            self.push(walk, &bytes, found);
+        }
+        bytes
     }
 
     /// Passes over what is to be skipped or taken, gathered bytes first.

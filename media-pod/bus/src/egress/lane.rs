@@ -13,10 +13,13 @@ use crate::{
     follow::Parts,
     node::Cursor,
     relay::{Dirty, Relay},
+    sync::Ordering,
 };
 
 /// Gathered for one write, in bytes.
 const GATHER: usize = 256 << 10;
+/// The longest that writes are gathered for.
+const LONGEST_FLUSH: Duration = Duration::from_secs(10);
 /// The least that may wait in the kernel for one viewer, in bytes.
 const LEAST_BUDGET: usize = 128 << 10;
 
@@ -35,6 +38,7 @@ pub(crate) struct Lane {
     /// Who is first in the next round.
     pub turn: usize,
     judged_at: u64,
+    dismissals: u64,
     pub budget: usize,
 }
 
@@ -82,10 +86,11 @@ impl Lane {
             edge,
             live: Vec::new(),
             behind: Vec::new(),
-            flush,
+            flush: flush.min(LONGEST_FLUSH),
             deadline: None,
             turn: 0,
             judged_at: 0,
+            dismissals: 0,
             budget: LEAST_BUDGET,
         }
     }
@@ -128,6 +133,15 @@ impl Lane {
             self.judged_at = self.edge.offset();
         }
         due
+    }
+
+    /// Whether the channel was closed, or those present were sent away since this was last [`noticed`](Self::noticed).
+    pub fn over(&self) -> bool {
+        self.channel.is_closed() || self.channel.dismissals.load(Ordering::Acquire) != self.dismissals
+    }
+
+    pub fn noticed(&mut self) {
+        self.dismissals = self.channel.dismissals.load(Ordering::Acquire);
     }
 
     /// What a viewer may be behind, in bytes: two seconds of the stream.

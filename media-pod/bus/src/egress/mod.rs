@@ -87,11 +87,12 @@ impl Egress {
     /// Starts `threads` shards; one per core is right.
     pub fn start(threads: usize) -> io::Result<Self> {
         let first = Self::start_shard(0)?;
-        let mut shards = vec![first.clone()];
+        // Where a later one fails, dropping this ends the earlier ones.
+        let mut egress = Self { shards: vec![first.clone()], first };
         for number in 1..threads {
-            shards.push(Self::start_shard(number)?);
+            egress.shards.push(Self::start_shard(number)?);
         }
-        Ok(Self { first, shards })
+        Ok(egress)
     }
 
     fn start_shard(number: usize) -> io::Result<Arc<Door>> {
@@ -127,6 +128,9 @@ impl Egress {
         } else {
             let chosen = emptiest() + 1;
             let home = &channel.home_shard;
+            if channel.viewers() == 0 {
+                home.store(0, Ordering::Relaxed);
+            }
             match home.compare_exchange(0, chosen, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => chosen - 1,
                 Err(home) => home - 1,

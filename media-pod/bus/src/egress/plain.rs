@@ -19,6 +19,8 @@ pub struct PlainSink {
 
 /// A peer that acknowledges nothing for this long is gone.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// A viewer has nothing to say. One that sends more than this at once, in bytes, would keep the shard busy with it.
+const MOST_NOISE: usize = 256 << 10;
 /// Slices per write.
 const SLICES: usize = 16;
 
@@ -60,10 +62,16 @@ impl Sink for PlainSink {
 
     fn drain(&mut self) -> io::Result<bool> {
         let mut nobody_reads = [0; 4096];
+        let mut noise = 0;
         loop {
             match self.socket.read(&mut nobody_reads) {
                 Ok(0) => return Ok(false),
-                Ok(_) => {}
+                Ok(read) => {
+                    noise += read;
+                    if noise > MOST_NOISE {
+                        return Ok(false);
+                    }
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(true),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A viewer that takes nothing for this long, while there is something to take, is thrown out.
-const STALLED: Duration = Duration::from_secs(60);
+const STALLED: Duration = Duration::from_mins(1);
 /// Catching up sends at most this much per turn, in bytes, so that the live edge never waits for it.
 const TURN: usize = 64 << 10;
 /// The least that may lie between a viewer and the live edge before it skips, in bytes.
@@ -84,11 +84,16 @@ impl Seat {
     }
 
     /// Sends `parts`, the newest chunks, to a viewer at the edge. `edge` is the place before them.
-    pub fn send_live(&mut self, parts: &[Bytes], total: usize, edge: &Cursor) -> io::Result<()> {
+    /// Gives the bytes sent.
+    pub fn send_live(&mut self, parts: &[Bytes], total: usize, edge: &Cursor) -> io::Result<usize> {
+        let mut interrupted = false;
         let sent = match self.sink.write(parts) {
             Ok(sent) => sent,
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => 0,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {
+                interrupted = true;
+                0
+            }
             Err(e) => return Err(e),
         };
         self.stats.sent.fetch_add(sent as u64, Ordering::Relaxed);
@@ -96,10 +101,10 @@ impl Seat {
             self.leave_edge(edge);
             self.follower.advance(sent);
             // An edge-triggered event follows only where the socket was tried and found full.
-            self.writable = sent > 0;
+            self.writable = sent > 0 || interrupted;
             self.moved = Instant::now();
         }
-        Ok(())
+        Ok(sent)
     }
 
     /// Takes a place of its own.
@@ -129,7 +134,7 @@ impl Seat {
         }
         let mut left = TURN;
         loop {
-            let closed = channel.is_closed();
+            let closed = self.follower.over(channel);
             parts.clear();
             self.follower.pending(channel, edge.offset(), left, parts);
             let head = self.head.is_some();
@@ -137,22 +142,28 @@ impl Seat {
                 parts.insert(0, head.clone());
             }
             if parts.is_empty() {
-                if let Some(end) = self.follower.ended() {
+                let over = closed && edge.node.next.get().is_none();
+                if let Some(end) = self.follower.ended().or(over.then_some(End::Closed)) {
+                    if !self.sink.flush()? {
+                        return Err(io::ErrorKind::WouldBlock.into());
+                    }
                     return Ok(Turn::Leaves(Left::Ended(end)));
                 }
-                if self.follower.is_at(edge) {
+                if !closed && self.follower.is_at(edge) {
                     self.backlog = 0;
                     self.at_edge = true;
                     return Ok(Turn::AtEdge);
                 }
-                let over = closed && edge.node.next.get().is_none();
-                return Ok(if over { Turn::Leaves(Left::Ended(End::Closed)) } else { Turn::Waits });
+                return Ok(Turn::Waits);
             }
             let sent = self.sink.write(parts)?;
+            if sent == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
             self.moved = Instant::now();
             self.stats.sent.fetch_add(sent as u64, Ordering::Relaxed);
-            channel.bytes_out.fetch_add(sent as u64, crate::sync::Ordering::Relaxed);
-            self.take(sent, head);
+            let of_stream = self.take(sent, head);
+            channel.bytes_out.fetch_add(of_stream as u64, crate::sync::Ordering::Relaxed);
             if sent >= left {
                 return Ok(Turn::More);
             }
@@ -160,7 +171,8 @@ impl Seat {
         }
     }
 
-    fn take(&mut self, sent: usize, head: bool) {
+    /// Gives how much of what was sent is the stream's.
+    fn take(&mut self, sent: usize, head: bool) -> usize {
         let mut rest = sent;
         if head && let Some(bytes) = &mut self.head {
             let taken = rest.min(bytes.len());
@@ -173,17 +185,27 @@ impl Seat {
         if rest > 0 {
             self.follower.advance(rest);
         }
+        rest
     }
 
-    /// Lets a viewer skip that is too far behind, and says if it is to be thrown out.
-    pub fn judge(&mut self, channel: &Channel, edge: &Cursor, allowed: u64, now: Instant) -> Option<Left> {
+    /// The channel offset up to which it was sent everything.
+    pub fn reached(&self, edge: u64) -> Option<u64> {
+        if self.head.is_some() { None } else { self.follower.reached(edge) }
+    }
+
+    /// Whether it took nothing for too long.
+    pub fn stalled(&self, now: Instant) -> bool {
+        !self.at_edge && !self.writable && now.duration_since(self.moved) > STALLED
+    }
+
+    /// Lets a viewer skip that is too far behind.
+    pub fn judge(&mut self, channel: &Channel, edge: &Cursor, allowed: u64) {
         if self.at_edge {
-            return None;
+            return;
         }
         if self.follower.skip_if_late(channel, edge, allowed.max(LEAST_ALLOWED) + self.backlog).is_some() {
             self.stats.skips.fetch_add(1, Ordering::Relaxed);
         }
-        (!self.writable && now.duration_since(self.moved) > STALLED).then_some(Left::Stalled)
     }
 
     /// Bytes between the edge and what the viewer acknowledged.

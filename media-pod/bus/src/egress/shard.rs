@@ -19,11 +19,13 @@ use super::{
     lane::{Lane, News},
     seat::{Seat, Turn},
 };
-use crate::{Channel, End, follow::Parts};
+use crate::{Channel, follow::Parts};
 
 const WAKE: Token = Token(usize::MAX);
 /// How often lags are measured and socket bounds follow the bit rate.
 const TICK: Duration = Duration::from_secs(1);
+/// Writes to each viewer of a lane before the other lanes have their turn.
+const ROUNDS: usize = 4;
 
 /// See the module.
 pub(crate) struct Shard {
@@ -34,6 +36,8 @@ pub(crate) struct Shard {
     by_channel: HashMap<usize, usize>,
     /// Seats with more to send and room for it, one turn each in order.
     ready: VecDeque<usize>,
+    /// Lanes that gave way to others before all their news were out.
+    unfinished: Vec<usize>,
     parts: Parts,
     next_tick: Instant,
     seated: u64,
@@ -51,6 +55,7 @@ impl Shard {
             lanes: Slab::new(),
             by_channel: HashMap::new(),
             ready: VecDeque::new(),
+            unfinished: Vec::new(),
             parts: Parts::new(),
             next_tick: Instant::now() + TICK,
             seated: 0,
@@ -75,7 +80,12 @@ impl Shard {
                     self.event(event.token().0, event.is_readable() || event.is_error(), event.is_writable());
                 }
             }
-            while let Some(order) = self.door.orders.pop() {
+            for number in std::mem::take(&mut self.unfinished) {
+                self.deliver(number);
+            }
+            // Those that come meanwhile have woken the next poll.
+            for _ in 0..self.door.orders.len() {
+                let Some(order) = self.door.orders.pop() else { break };
                 match order {
                     Order::Seat(seat, channel) => self.take_in(*seat, &channel),
                     Order::Lane(number) => self.lane_news(number),
@@ -98,7 +108,7 @@ impl Shard {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if !self.ready.is_empty() {
+        if !self.ready.is_empty() || !self.unfinished.is_empty() {
             return Some(Duration::ZERO);
         }
         if self.seats.is_empty() {
@@ -167,7 +177,7 @@ impl Shard {
     fn lane_news(&mut self, number: usize) {
         let Some(lane) = self.lanes.get_mut(number) else { return };
         lane.relay.clear();
-        if lane.flush.is_zero() || lane.channel.is_closed() {
+        if lane.flush.is_zero() || lane.over() {
             return self.deliver(number);
         }
         let now = Instant::now();
@@ -180,10 +190,17 @@ impl Shard {
     fn deliver(&mut self, number: usize) {
         let Some(lane) = self.lanes.get_mut(number) else { return };
         lane.deadline = None;
-        let closed = lane.channel.is_closed();
+        let over = lane.over();
         let mut parts = std::mem::take(&mut self.parts);
-        loop {
-            let Some(lane) = self.lanes.get_mut(number) else { return };
+        let mut rounds = 0;
+        while let Some(lane) = self.lanes.get_mut(number) {
+            if rounds == ROUNDS {
+                if !self.unfinished.contains(&number) {
+                    self.unfinished.push(number);
+                }
+                break;
+            }
+            rounds += usize::from(!lane.live.is_empty());
             let (news, before) = lane.news(&mut parts);
             match news {
                 News::Nothing => break,
@@ -202,7 +219,7 @@ impl Shard {
         parts.clear();
         self.parts = parts;
         self.look_after_behind(number);
-        if closed {
+        if over {
             self.end_lane(number);
         }
     }
@@ -221,16 +238,18 @@ impl Shard {
         }
         lane.turn = (lane.turn + 1) % viewers;
         let first = lane.turn;
-        let (mut gone, mut slow, mut through) = (Vec::new(), Vec::new(), 0);
+        let (mut gone, mut slow, mut through, mut all) = (Vec::new(), Vec::new(), 0, 0);
         for seat in lane.live.iter().cycle().skip(first).take(viewers) {
             let Some(seated) = self.seats.get_mut(*seat) else { continue };
             match seated.send_live(parts, total, before) {
-                Ok(()) if seated.at_edge => through += 1,
-                Ok(()) => slow.push(*seat),
+                Ok(sent) => {
+                    all += sent as u64;
+                    if seated.at_edge { through += 1 } else { slow.push(*seat) }
+                }
                 Err(_) => gone.push(*seat),
             }
         }
-        lane.channel.bytes_out.fetch_add(total as u64 * through, crate::sync::Ordering::Relaxed);
+        lane.channel.bytes_out.fetch_add(all, crate::sync::Ordering::Relaxed);
         if through > 0 {
             lane.channel.demand.viewer_reached(lane.edge.offset());
         }
@@ -251,21 +270,16 @@ impl Shard {
         if lane.behind.is_empty() {
             return;
         }
-        let judging = lane.judge_now().then(|| (lane.allowed(), Instant::now()));
-        let mut gone = Vec::new();
+        let judging = lane.judge_now().then(|| lane.allowed());
         let mut with_room = Vec::new();
         for seat in &lane.behind {
             let Some(seated) = self.seats.get_mut(*seat) else { continue };
-            if let Some((allowed, now)) = judging
-                && let Some(left) = seated.judge(&lane.channel, &lane.edge, allowed, now)
-            {
-                gone.push((*seat, left));
-            } else if seated.writable && !seated.queued {
+            if let Some(allowed) = judging {
+                seated.judge(&lane.channel, &lane.edge, allowed);
+            }
+            if seated.writable && !seated.queued {
                 with_room.push(*seat);
             }
-        }
-        for (seat, left) in gone {
-            self.leave(seat, left);
         }
         for seat in with_room {
             self.turn(seat);
@@ -281,7 +295,7 @@ impl Shard {
         let Some(lane) = self.lanes.get_mut(seat.lane) else { return };
         let index = seat.index;
         let turn = seat.turn(&lane.channel, &lane.edge, &mut self.parts);
-        if let Some(offset) = seat.follower.offset() {
+        if let Some(offset) = seat.reached(lane.edge.offset()) {
             lane.channel.demand.viewer_reached(offset);
         }
         match turn {
@@ -298,11 +312,24 @@ impl Shard {
     }
 
     fn end_lane(&mut self, number: usize) {
-        let Some(lane) = self.lanes.get(number) else { return };
-        if lane.edge.node.next.get().is_none() {
-            for seat in lane.live.clone() {
-                self.leave(seat, Left::Ended(End::Closed));
+        let Some(lane) = self.lanes.get_mut(number) else { return };
+        if lane.edge.node.next.get().is_some() {
+            return;
+        }
+        lane.noticed();
+        let over = |seat: &usize| self.seats.get(*seat).is_some_and(|seat| seat.follower.over(&lane.channel));
+        let leaving: Vec<usize> = lane.live.iter().copied().filter(over).collect();
+        for number in leaving {
+            let Some(seat) = self.seats.get_mut(number) else { continue };
+            let Some(lane) = self.lanes.get_mut(seat.lane) else { continue };
+            // By a last turn, which waits for what the sink itself still holds.
+            let index = seat.index;
+            seat.leave_edge(&lane.edge);
+            lane.unseat(true, index, &mut self.seats);
+            if let Some(seat) = self.seats.get_mut(number) {
+                lane.seat(number, seat);
             }
+            self.turn(number);
         }
     }
 
@@ -338,6 +365,11 @@ impl Shard {
             return;
         }
         self.next_tick = now + TICK;
+        let stalled = |(number, seat): (usize, &Seat)| seat.stalled(now).then_some(number);
+        let stalled: Vec<usize> = self.seats.iter().filter_map(stalled).collect();
+        for number in stalled {
+            self.leave(number, Left::Stalled);
+        }
         for (_, lane) in &mut self.lanes {
             let grown = lane.update_budget();
             for seat in lane.live.iter().chain(&lane.behind) {

@@ -2,6 +2,7 @@
 
 const TABLE: [u32; 256] = table();
 
+#[allow(clippy::indexing_slicing, reason = "made when compiling, where `get_mut` is not to be had")]
 const fn table() -> [u32; 256] {
     let mut table = [0; 256];
     let mut n = 0;

@@ -101,7 +101,9 @@ impl Ts {
         self.gathered.extend_from_slice(more);
         self.at += more.len() as u64;
         let base = self.at - self.gathered.len() as u64;
-        match sync::find(&self.gathered, 0, base == 0 || self.ever_synced) {
+        let likely = self.ever_synced;
+        let needed = |at| if likely || base + at as u64 == 0 { sync::LIKELY } else { sync::UNLIKELY };
+        match sync::find(&self.gathered, 0, needed) {
             Sync::At(at) => {
                 self.synced = true;
                 self.ever_synced = true;

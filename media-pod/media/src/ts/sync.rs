@@ -3,11 +3,11 @@
 use super::{PACKET, packet::SYNC};
 
 /// Packets that must follow each other before sync is believed.
-const PACKETS: usize = 5;
+pub(crate) const UNLIKELY: usize = 5;
 /// As many suffice where sync is likely: at the very beginning, and after it was lost.
-const PACKETS_LIKELY: usize = 3;
+pub(crate) const LIKELY: usize = 3;
 /// Bytes that are enough to believe or refuse one place.
-pub(crate) const SURE: usize = (PACKETS - 1) * PACKET + 1;
+pub(crate) const SURE: usize = (UNLIKELY - 1) * PACKET + 1;
 
 /// What a search came to.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,16 +18,15 @@ pub(crate) enum Sync {
     Maybe(usize),
 }
 
-/// Searches from `from` on; `likely` if a beginning of packets at the first byte is to be believed sooner.
-pub(crate) fn find(bytes: &[u8], from: usize, likely: bool) -> Sync {
+/// Searches from `from` on; `needed` says how many packets in a row it takes at a place.
+pub(crate) fn find(bytes: &[u8], from: usize, needed: impl Fn(usize) -> usize) -> Sync {
     let mut from = from;
     loop {
         let Some(ahead) = bytes.get(from..).and_then(|b| memchr::memchr(SYNC, b)) else {
             return Sync::Maybe(bytes.len());
         };
         let at = from + ahead;
-        let packets = if likely && at == 0 { PACKETS_LIKELY } else { PACKETS };
-        match (1..packets).map(|n| bytes.get(at + n * PACKET)).find(|b| *b != Some(&SYNC)) {
+        match (1..needed(at)).map(|n| bytes.get(at + n * PACKET)).find(|b| *b != Some(&SYNC)) {
             None => return Sync::At(at),
             Some(None) => return Sync::Maybe(at),
             Some(Some(_)) => from = at + 1,
@@ -46,10 +45,10 @@ mod tests {
             bytes.push(SYNC);
             bytes.resize(bytes.len() + PACKET - 1, 0);
         }
-        assert_eq!(find(&bytes, 0, true), Sync::At(7));
-        assert_eq!(find(&bytes[..7 + SURE - 1], 0, true), Sync::Maybe(7));
+        assert_eq!(find(&bytes, 0, |_| UNLIKELY), Sync::At(7));
+        assert_eq!(find(&bytes[..7 + SURE - 1], 0, |_| UNLIKELY), Sync::Maybe(7));
         bytes[7 + 2 * PACKET] = 0;
-        assert_eq!(find(&bytes, 0, true), Sync::Maybe(7 + 3 * PACKET));
-        assert_eq!(find(&[1; 400], 0, true), Sync::Maybe(400));
+        assert_eq!(find(&bytes, 0, |_| UNLIKELY), Sync::Maybe(7 + 3 * PACKET));
+        assert_eq!(find(&[1; 400], 0, |_| UNLIKELY), Sync::Maybe(400));
     }
 }

@@ -40,9 +40,9 @@ fn row(out: &mut String, client: &ClientStatus, now: Moment) -> fmt::Result {
         short(&client.protocol, PEER_CHARS),
         elapsed(client.connected_at, now),
     )?;
-    write!(
+    writeln!(
         out,
-        "{}{}{}<td class=agent>{}\n",
+        "{}{}{}<td class=agent>{}",
         number("Sent", client.bytes, units::bytes(client.bytes)),
         number("Behind", client.lag_bytes, units::bytes(client.lag_bytes)),
         number("Skips", client.skips, units::count(client.skips)),

@@ -33,7 +33,7 @@ pub fn render_html(status: &Status, options: &PageOptions<'_>) -> String {
 
 fn write(out: &mut String, status: &Status, options: &PageOptions<'_>) -> fmt::Result {
     head(out, status)?;
-    write!(out, "<body data-page=millrace-status data-refresh={}>\n", options.refresh_seconds)?;
+    writeln!(out, "<body data-page=millrace-status data-refresh={}>", options.refresh_seconds)?;
     out.push_str("<a class=skip href=#streams>Skip to the streams</a>\n");
     header(out, status)?;
     out.push_str("<main>\n");

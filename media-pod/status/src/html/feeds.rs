@@ -48,9 +48,9 @@ fn row(out: &mut String, feed: &FeedStatus, now: Moment) -> fmt::Result {
         number("Read", feed.bytes_in, units::bytes(feed.bytes_in)),
     )?;
     match feed.gop {
-        Some(gop) => write!(
+        Some(gop) => writeln!(
             out,
-            "<td class=n data-l=GOP>{}<span class=sub>{}</span>\n",
+            "<td class=n data-l=GOP>{}<span class=sub>{}</span>",
             units::milliseconds(gop.milliseconds),
             units::bytes(gop.bytes)
         )?,

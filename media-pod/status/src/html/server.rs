@@ -33,9 +33,9 @@ pub(super) fn write(out: &mut String, status: &Status) -> fmt::Result {
         units::count(process.open_fds),
         units::count(process.threads)
     )?;
-    write!(
+    writeln!(
         out,
-        "<div><dt>Requests for paths that are not there<dd>{}</div></dl></section>\n",
+        "<div><dt>Requests for paths that are not there<dd>{}</div></dl></section>",
         units::count(status.totals.not_found_total)
     )
 }

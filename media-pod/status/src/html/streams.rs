@@ -62,9 +62,9 @@ fn row(out: &mut String, stream: &StreamStatus, now: Moment) -> fmt::Result {
     for (at, feed) in stream.feeds.iter().enumerate() {
         write!(out, "{}{}", if at == 0 { "" } else { ", " }, to_part("f", feed))?;
     }
-    write!(
+    writeln!(
         out,
-        "{}{}{}{}{}\n",
+        "{}{}{}{}{}",
         number("Viewers", stream.viewers, units::count(stream.viewers)),
         number("Bitrate", stream.bitrate_bps, units::rate(stream.bitrate_bps)),
         number("Sending", stream.egress_bps, units::rate(stream.egress_bps)),

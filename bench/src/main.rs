@@ -1,0 +1,206 @@
+//! `bench`: runs experiments, or one of the parts they are made of.
+#![forbid(unsafe_code)]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use millrace_bench::clip::{Clip, Mode};
+use millrace_bench::experiments::{Experiment, Lab, fanout, idle, join, memory, reload, stuck};
+use millrace_bench::launch::Launch;
+use millrace_bench::report::Report;
+use millrace_bench::servers::Kind;
+use millrace_bench::source::{Source, Target};
+use millrace_bench::viewers::{Spec, Viewers};
+use millrace_bench::{floor, hyper_peer, limits, proc};
+
+/// Measures the media pod beside a floor program and its peers, in one run, on loopback
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// All experiments (some 20 minutes; with --quick two)
+    All(Options),
+    /// Some experiments
+    Only {
+        /// Which
+        #[arg(required = true)]
+        experiments: Vec<Experiment>,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Be the floor program: a pipe to all who ask
+    Floor {
+        /// Where to listen
+        #[arg(long)]
+        http: SocketAddr,
+        /// A named pipe (default: stdin)
+        #[arg(long)]
+        input: Option<PathBuf>,
+    },
+    /// Be the peer made of hyper and tokio
+    Hyper {
+        /// Where to listen
+        #[arg(long)]
+        http: SocketAddr,
+        /// A named pipe
+        #[arg(long)]
+        input: PathBuf,
+        /// Where to listen for TLS
+        #[arg(long, requires = "cert", requires = "key")]
+        https: Option<SocketAddr>,
+        /// The certificate in PEM
+        #[arg(long)]
+        cert: Option<PathBuf>,
+        /// Its key in PEM
+        #[arg(long)]
+        key: Option<PathBuf>,
+    },
+    /// Be viewers of a stream, and say what they see
+    Viewers {
+        /// The server
+        addr: SocketAddr,
+        /// The path
+        #[arg(default_value = "/bench.ts")]
+        path: String,
+        /// How many
+        #[arg(long, default_value_t = 100)]
+        count: usize,
+        /// So many of them never read after the head
+        #[arg(long, default_value_t = 0)]
+        stuck: usize,
+        /// How long, after a second to begin
+        #[arg(long, default_value_t = 10.0)]
+        seconds: f64,
+        /// Threads to share the work
+        #[arg(long, default_value_t = 1)]
+        threads: usize,
+    },
+    /// Be the source: play an MPEG-TS file in real time with stamps in it
+    Source {
+        /// The file
+        clip: PathBuf,
+        /// A named pipe (default: stdout)
+        #[arg(long)]
+        output: Option<PathBuf>,
+        /// How to write
+        #[arg(long, value_enum, default_value = "clip")]
+        mode: Mode,
+    },
+    /// Start a program that dies with this one (used by the bench itself)
+    #[command(hide = true)]
+    Launch(Launch),
+}
+
+#[derive(Args)]
+struct Options {
+    /// Shorter, with one round: for a look, not for a verdict
+    #[arg(long)]
+    quick: bool,
+    /// Rounds of the interleaved experiments (default 5)
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Whom to measure (default: all who are there)
+    #[arg(long, value_enum, value_delimiter = ',')]
+    servers: Vec<Kind>,
+    /// The media pod's program (default: `media-pod` beside this one)
+    #[arg(long)]
+    pod: Option<PathBuf>,
+    /// Where to write the table as Markdown
+    #[arg(long)]
+    markdown: Option<PathBuf>,
+    /// Where to write table and single runs as JSON (default: `bench.json` beside this program)
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().what {
+        What::All(options) => experiments(Experiment::value_variants(), &options),
+        What::Only { experiments: some, options } => experiments(&some, &options),
+        What::Floor { http, input } => floor::run(http, input.as_deref()),
+        What::Hyper { http, input, https, cert, key } => {
+            let tls = https.zip(cert).zip(key).map(|((addr, cert), key)| (addr, cert, key));
+            hyper_peer::run(http, input, tls)
+        }
+        What::Viewers { addr, path, count, stuck, seconds, threads } => {
+            limits::need_files(count as u64 + 64)?;
+            let spec = Spec { stuck, ..Spec::plain(addr, &path, count) };
+            watch(spec, threads.max(1), seconds);
+            Ok(())
+        }
+        What::Source { clip, output, mode } => {
+            let clip = Clip::parse(std::fs::read(&clip)?, clip)?;
+            let target = output.map_or(Target::Stdout, Target::Fifo);
+            Source::start(Arc::new(clip), mode, target).join()
+        }
+        What::Launch(launch) => launch.exec().map(|never| match never {}),
+    }
+}
+
+fn watch(spec: Spec, threads: usize, seconds: f64) {
+    let viewers = Viewers::start_in(spec, threads);
+    thread::sleep(Duration::from_secs(1));
+    viewers.restart();
+    thread::sleep(Duration::from_secs_f64(seconds));
+    let s = viewers.stats();
+    println!("answered {}, with stream {}, closed {}", s.heads, s.flowing, s.closed);
+    if let Some(why) = &s.complaint {
+        println!("the first to be closed: {why}");
+    }
+    println!(
+        "{:.1} MB/s, sync losses {}, writes lost {}",
+        s.bytes as f64 / 1e6 / seconds,
+        s.sync_losses,
+        s.lost_writes
+    );
+    for (name, h) in [("frames", &s.first), ("key frames", &s.first_key)] {
+        let q = |q| h.quantile(q).map_or(f64::NAN, |ns| ns as f64 / 1e6);
+        println!("{name}: p50 {:.3} p90 {:.3} p99 {:.3} max {:.3} ms", q(0.5), q(0.9), q(0.99), q(1.0));
+    }
+}
+
+fn experiments(which: &[Experiment], options: &Options) -> Result<()> {
+    let began = jiff::Zoned::now();
+    let beside = |name: &str| std::env::current_exe().unwrap_or_default().with_file_name(name);
+    let to_json = options.json.clone().unwrap_or_else(|| beside("bench.json"));
+    let pod = options.pod.clone().unwrap_or_else(|| beside("media-pod"));
+    let (lab, left_out) = Lab::open(pod, &options.servers, options.quick, options.rounds)?;
+    let mut report = Report::default();
+    for note in left_out {
+        report.note(note);
+    }
+    for experiment in which {
+        eprintln!("{experiment:?}");
+        match experiment {
+            Experiment::Fanout => fanout::fanout(&lab, &mut report),
+            Experiment::Latency => fanout::single(&lab, &mut report),
+            Experiment::Memory => memory::memory(&lab, &mut report),
+            Experiment::Stuck => stuck::stuck(&lab, &mut report),
+            Experiment::Join => join::run(&lab, &mut report),
+            Experiment::Idle => idle::run(&lab, &mut report),
+            Experiment::Reload => reload::run(&lab, &mut report),
+        }
+    }
+    let quick = if options.quick { ", --quick" } else { "" };
+    let day = began.strftime("%Y-%m-%d");
+    let about = format!("{day}, {}, median of {} interleaved runs{quick}", proc::machine(), lab.rounds);
+    println!("{about}\n\n{}", report.text());
+    println!("{} targets missed. Single runs: {}", report.missed(), to_json.display());
+    let json = serde_json::to_string_pretty(&report.json(&about))?;
+    std::fs::write(&to_json, json).with_context(|| format!("writing {}", to_json.display()))?;
+    if let Some(path) = &options.markdown {
+        std::fs::write(path, report.markdown(&about))
+            .with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}

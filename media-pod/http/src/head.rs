@@ -1,0 +1,204 @@
+//! The request head, read by ourselves. Sans-I/O.
+
+use std::sync::Arc;
+
+use http::{Method, Uri};
+
+use crate::{Credentials, target::Target};
+
+/// A head may have this many bytes.
+pub(crate) const LARGEST: usize = 16 << 10;
+/// And this many header fields.
+pub(crate) const MOST_FIELDS: usize = 100;
+/// HTTP/2 begins with this (RFC 9113, 3.4); no method is called so.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
+/// Characters of a `User-Agent` that are kept.
+const AGENT: usize = 120;
+
+/// What the bytes so far are.
+#[derive(Debug)]
+pub(crate) enum Parsed {
+    /// Not enough to tell.
+    Partial,
+    /// The beginning of HTTP/2.
+    Http2,
+    /// A head of HTTP/1.x.
+    Whole(Box<Head>),
+    /// A head that hyper may look at, too, but no stream: its target is none that a URI can be.
+    Bad(BadHead),
+}
+
+/// Why something is no head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BadHead {
+    NotHttp,
+    TooLarge,
+}
+
+/// What matters of a head of HTTP/1.x.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub method: Method,
+    pub target: Target,
+    /// HTTP/1.`minor`.
+    pub minor: u8,
+    pub credentials: Option<Credentials>,
+    pub user_agent: Arc<str>,
+    /// Nothing follows the head: no body, no upgrade.
+    pub alone: bool,
+}
+
+/// Looks at all bytes received so far.
+pub(crate) fn parse(bytes: &[u8]) -> Parsed {
+    if bytes.starts_with(PREFACE) {
+        return Parsed::Http2;
+    }
+    if PREFACE.starts_with(bytes) {
+        return Parsed::Partial;
+    }
+    let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
+    let mut request = httparse::Request::new(&mut fields);
+    match request.parse(bytes) {
+        Ok(httparse::Status::Complete(_)) => {
+            Head::new(&request).map_or(Parsed::Bad(BadHead::NotHttp), |head| Parsed::Whole(Box::new(head)))
+        }
+        Ok(httparse::Status::Partial) if bytes.len() >= LARGEST => Parsed::Bad(BadHead::TooLarge),
+        Ok(httparse::Status::Partial) => Parsed::Partial,
+        Err(httparse::Error::TooManyHeaders) => Parsed::Bad(BadHead::TooLarge),
+        Err(_) => Parsed::Bad(BadHead::NotHttp),
+    }
+}
+
+impl Head {
+    fn new(request: &httparse::Request<'_, '_>) -> Option<Self> {
+        let method = Method::from_bytes(request.method?.as_bytes()).ok()?;
+        let uri: Uri = request.path?.parse().ok()?;
+        let mut head = Self {
+            method,
+            target: Target::new(&uri),
+            minor: request.version?,
+            credentials: None,
+            user_agent: Arc::from(""),
+            alone: true,
+        };
+        for field in &*request.headers {
+            let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+            if is("authorization") {
+                head.credentials = Credentials::from_header(field.value);
+            } else if is("user-agent") {
+                head.user_agent = user_agent(field.value);
+            } else if is("content-length") {
+                head.alone &= field.value == b"0";
+            } else if is("transfer-encoding") || is("upgrade") || is("expect") {
+                head.alone = false;
+            }
+        }
+        Some(head)
+    }
+}
+
+/// Fit to be shown.
+pub(crate) fn user_agent(value: &[u8]) -> Arc<str> {
+    let text = String::from_utf8_lossy(value.get(..AGENT * 4).unwrap_or(value));
+    let shown: String = text.chars().filter(|c| !c.is_control()).take(AGENT).collect();
+    shown.into()
+}
+
+/// For fuzzing: must return, whatever comes.
+#[cfg(any(test, fuzzing))]
+pub fn fuzz_head(bytes: &[u8]) {
+    if let Parsed::Whole(head) = parse(bytes) {
+        assert!(head.user_agent.chars().count() <= AGENT);
+        let _ = crate::query::parse_query(head.target.query.as_deref().unwrap_or_default());
+    }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = crate::query::parse_query(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SAMPLE: &[u8] =
+        b"GET /cams/a%20b.ts?keyframe=last&header HTTP/1.1\r\nHost: cam.lan\r\nUser-Agent: ffplay\r\n\
+        Authorization: Basic YW5uOnNlY3JldA==\r\nAccept: */*\r\n\r\n";
+
+    fn whole(bytes: &[u8]) -> Head {
+        match parse(bytes) {
+            Parsed::Whole(head) => *head,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_matters_of_a_head_is_read() {
+        let head = whole(SAMPLE);
+        assert_eq!(head.method, Method::GET);
+        assert_eq!(head.target.path, "/cams/a b.ts");
+        assert_eq!(head.target.query.as_deref(), Some("keyframe=last&header"));
+        assert_eq!(head.minor, 1);
+        assert_eq!(&*head.user_agent, "ffplay");
+        assert_eq!(head.credentials.unwrap().user, "ann");
+        assert!(head.alone);
+        assert_eq!(whole(b"GET / HTTP/1.0\r\n\r\n").minor, 0);
+    }
+
+    #[test]
+    fn a_head_that_something_follows_is_not_alone() {
+        for field in
+            ["Content-Length: 5", "Transfer-Encoding: chunked", "Upgrade: websocket", "Expect: 100-continue"]
+        {
+            let bytes = format!("GET /x HTTP/1.1\r\n{field}\r\n\r\n");
+            assert!(!whole(bytes.as_bytes()).alone, "{field}");
+        }
+        assert!(whole(b"GET /x HTTP/1.1\r\nContent-Length: 0\r\n\r\n").alone);
+    }
+
+    #[test]
+    fn http_2_is_seen_from_its_first_line() {
+        assert!(matches!(parse(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Parsed::Http2));
+        assert!(matches!(parse(b"PRI * HT"), Parsed::Partial));
+        assert!(matches!(parse(b""), Parsed::Partial));
+    }
+
+    #[test]
+    fn heads_are_bounded() {
+        let mut many = b"GET / HTTP/1.1\r\n".to_vec();
+        (0..=MOST_FIELDS).for_each(|_| many.extend(b"a: b\r\n"));
+        assert!(matches!(parse(&many), Parsed::Bad(BadHead::TooLarge)));
+        let long = [b"GET /".as_slice(), &[b'a'; LARGEST]].concat();
+        assert!(matches!(parse(&long), Parsed::Bad(BadHead::TooLarge)));
+        assert!(matches!(parse(b"\x16\x03\x01\x02\x00\x01\x00"), Parsed::Bad(BadHead::NotHttp)));
+        let agent = format!("GET / HTTP/1.1\r\nUser-Agent: {}\r\n\r\n", "é\t".repeat(500));
+        assert_eq!(whole(agent.as_bytes()).user_agent.chars().count(), AGENT);
+    }
+
+    #[test]
+    fn truncations_and_bit_flips_of_a_head_do_no_harm() {
+        for end in 0..SAMPLE.len() {
+            assert!(matches!(parse(&SAMPLE[..end]), Parsed::Partial), "{end}");
+            fuzz_head(&SAMPLE[..end]);
+        }
+        for at in 0..SAMPLE.len() * 8 {
+            let mut flipped = SAMPLE.to_vec();
+            flipped[at / 8] ^= 1 << (at % 8);
+            fuzz_head(&flipped);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_do_harm(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+            fuzz_head(&bytes);
+        }
+
+        #[test]
+        fn no_target_does_harm(target in "[ -~]{0,80}", field in "[ -~]{0,80}") {
+            fuzz_head(format!("GET /{target} HTTP/1.1\r\nAuthorization: Basic {field}\r\n\r\n").as_bytes());
+            fuzz_head(target.as_bytes());
+        }
+    }
+}

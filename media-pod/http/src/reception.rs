@@ -1,0 +1,78 @@
+//! What is to be done about a request. Asks the site, does no I/O.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
+use millrace_bus::Join;
+
+use crate::{
+    Access, AccessRequest, Credentials, Peek, Refused, Site, Source, query::parse_query, reply,
+    target::Target,
+};
+
+/// A request, wherever it was read.
+#[derive(Debug)]
+pub(crate) struct Asked<'a> {
+    pub method: &'a Method,
+    pub target: &'a Target,
+    pub credentials: Option<&'a Credentials>,
+    pub peer: SocketAddr,
+    pub secure: bool,
+}
+
+pub(crate) enum Decision {
+    /// The site answers.
+    Page,
+    Answer(Response<Bytes>),
+    /// The head of a stream, asked for by `HEAD`.
+    Peek(Peek),
+    /// A viewer.
+    Watch {
+        source: Arc<dyn Source>,
+        join: Join,
+    },
+}
+
+/// Decides about a request for `source`, or for a page where there is none.
+pub(crate) fn decide(site: &dyn Site, asked: &Asked<'_>, source: Option<Arc<dyn Source>>) -> Decision {
+    // Browsers ask before they send credentials.
+    if source.is_some() && *asked.method == Method::OPTIONS {
+        return Decision::Answer(reply::preflight());
+    }
+    if let Some(refused) = refuse(site, asked, source.is_some()) {
+        return Decision::Answer(refused);
+    }
+    let Some(source) = source else { return Decision::Page };
+    if !matches!(*asked.method, Method::GET | Method::HEAD) {
+        return Decision::Answer(reply::method_not_allowed());
+    }
+    match parse_query(asked.target.query.as_deref().unwrap_or_default()) {
+        Err(error) => Decision::Answer(reply::text(StatusCode::BAD_REQUEST, &format!("{error}."))),
+        Ok(join) if *asked.method == Method::HEAD => Decision::Peek(source.peek(join)),
+        Ok(join) => Decision::Watch { source, join },
+    }
+}
+
+fn refuse(site: &dyn Site, asked: &Asked<'_>, stream: bool) -> Option<Response<Bytes>> {
+    let Asked { method, target, credentials, peer, secure } = *asked;
+    let request = AccessRequest {
+        peer,
+        method,
+        path: &target.path,
+        query: target.query.as_deref(),
+        stream,
+        secure,
+        credentials,
+    };
+    let (why, response) = match site.authorize(&request) {
+        Access::Granted => return None,
+        Access::Challenge { realm } => (Refused::Unauthorized, reply::challenge(&realm)),
+        Access::Forbidden => {
+            (Refused::Forbidden, reply::text(StatusCode::FORBIDDEN, "You may not see this."))
+        }
+    };
+    site.refused(peer, why);
+    tracing::debug!(%peer, path = ?target.path, "refused: {why}");
+    Some(response)
+}

@@ -1,0 +1,38 @@
+//! What a connection runs over.
+
+use std::io;
+
+use millrace_bus::egress::{PlainSink, Sink};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::server::TlsStream;
+
+use crate::tls_sink::TlsSink;
+
+/// A byte stream that can leave tokio.
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// What it becomes on an egress shard.
+    type Sink: Sink + 'static;
+
+    /// What was received and not read is lost.
+    fn into_sink(self) -> io::Result<Self::Sink>;
+}
+
+impl Transport for TcpStream {
+    type Sink = PlainSink;
+
+    fn into_sink(self) -> io::Result<PlainSink> {
+        PlainSink::new(self.into_std()?)
+    }
+}
+
+impl Transport for TlsStream<TcpStream> {
+    type Sink = TlsSink;
+
+    fn into_sink(self) -> io::Result<TlsSink> {
+        let (socket, session) = self.into_inner();
+        TlsSink::new(socket.into_std()?, session)
+    }
+}

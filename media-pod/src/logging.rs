@@ -1,0 +1,145 @@
+//! The log: one line per event, each beginning with its time, in the format the specification asks for.
+
+use std::{
+    fmt::{self, Write as _},
+    io::IsTerminal as _,
+};
+
+use tracing::{Event, Level, Subscriber, field::{Field, Visit}};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    registry::LookupSpan,
+};
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// `2026-02-14 12:34:56.789 INFO viewer joined peer=… path=…`
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Begins to log to standard error; `filter` as in `RUST_LOG`. The first line names program and version.
+pub fn start(format: Format, filter: &str) -> Result<(), String> {
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|e| format!("--log-level {filter}: {e}; a level is `error`, `warn`, `info`, `debug` or `trace`"))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match format {
+        Format::Text => {
+            let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            builder.event_format(Lines { colour }).try_init()
+        }
+        Format::Json => builder.json().flatten_event(true).with_timer(Time).try_init(),
+    };
+    started.map_err(|e| e.to_string())?;
+    // Whatever the filter: that line identifies the log.
+    tracing::error!(target: BANNER, "{NAME} {VERSION}");
+    log_panics();
+    Ok(())
+}
+
+/// The name of the program.
+pub const NAME: &str = "media-pod";
+/// Its version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+const BANNER: &str = "banner";
+
+/// What cannot be handled is logged with where it happened, line by line, so that each has its time.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!("panic: {panic}");
+        for line in std::backtrace::Backtrace::force_capture().to_string().lines() {
+            tracing::error!("  {line}");
+        }
+    }));
+}
+
+struct Time;
+
+impl tracing_subscriber::fmt::time::FormatTime for Time {
+    fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
+        let now = jiff::Zoned::now();
+        write!(w, "{}", now.strftime("%Y-%m-%d %H:%M:%S%.3f"))
+    }
+}
+
+struct Lines {
+    colour: bool,
+}
+
+impl<S, N> FormatEvent<S, N> for Lines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut w: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        tracing_subscriber::fmt::time::FormatTime::format_time(&Time, &mut w)?;
+        w.write_char(' ')?;
+        if event.metadata().target() != BANNER {
+            let level = *event.metadata().level();
+            if self.colour {
+                write!(w, "\u{1b}[{}m{level}\u{1b}[0m ", colour(level))?;
+            } else {
+                write!(w, "{level} ")?;
+            }
+        }
+        let mut line = Line::default();
+        event.record(&mut line);
+        writeln!(w, "{}{}", line.message, line.fields)
+    }
+}
+
+fn colour(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 31,
+        Level::WARN => 33,
+        Level::INFO => 32,
+        _ => 34,
+    }
+}
+
+#[derive(Default)]
+struct Line {
+    message: String,
+    fields: String,
+}
+
+impl Visit for Line {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, format_args!("{value}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field, format_args!("{value:?}"));
+    }
+}
+
+impl Line {
+    fn put(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        let text = one_line(&value.to_string());
+        // Writing to a String cannot fail.
+        let _ = if field.name() == "message" {
+            write!(self.message, "{text}")
+        } else if text.is_empty() || text.contains([' ', '"']) {
+            write!(self.fields, " {}={text:?}", field.name())
+        } else {
+            write!(self.fields, " {}={text}", field.name())
+        };
+    }
+}
+
+/// A line that could be forged by its content would be no log.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_value_can_begin_a_line_of_its_own() {
+        assert_eq!(super::one_line("a\n2026-01-01 forged\x1b[31m"), "a\u{fffd}2026-01-01 forged\u{fffd}[31m");
+    }
+}

@@ -1,0 +1,35 @@
+//! Who may do what. Pure.
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use millrace_crds::{resolved::Resolved, shared::Grant};
+use millrace_http::{Access, AccessRequest, Credentials};
+
+/// Decides about one request. `stream` is the name of the stream that it is about, if it is about one.
+pub fn decide(resolved: &Resolved, stream: Option<&str>, request: &AccessRequest<'_>) -> Access {
+    // Who asks whether the program lives has no password to give.
+    if matches!(request.path, "/healthz" | "/readyz") {
+        return Access::Granted;
+    }
+    let grant = match stream.and_then(|name| resolved.streams.get(name)) {
+        Some(stream) => Some(resolved.play_grant(stream)),
+        None => resolved.cluster.access.operate.as_ref(),
+    };
+    match grant {
+        None => Access::Granted,
+        Some(grant) => by_grant(grant, resolved, request.credentials),
+    }
+}
+
+fn by_grant(grant: &Grant, resolved: &Resolved, given: Option<&Credentials>) -> Access {
+    if grant.anyone {
+        return Access::Granted;
+    }
+    let Some(basic) = &grant.basic else { return Access::Forbidden };
+    let right = resolved.basic(basic).zip(given).is_some_and(|((user, password), given)| {
+        // Both are compared, whatever the first says: how long it takes tells nothing.
+        let user = verify_slices_are_equal(user.as_bytes(), given.user.as_bytes()).is_ok();
+        let password = verify_slices_are_equal(password.as_bytes(), given.password.as_bytes()).is_ok();
+        user & password
+    });
+    if right { Access::Granted } else { Access::Challenge { realm: "Millrace".to_owned() } }
+}
