@@ -123,12 +123,16 @@ impl Line {
         // Writing to a String cannot fail.
         let _ = if field.name() == "message" {
             write!(self.message, "{text}")
-        } else if text.is_empty() || text.contains([' ', '"']) {
+        } else if !quoted(&text) && (text.is_empty() || text.contains([' ', '"'])) {
             write!(self.fields, " {}={text:?}", field.name())
         } else {
             write!(self.fields, " {}={text}", field.name())
         };
     }
+}
+
+fn quoted(text: &str) -> bool {
+    text.len() > 1 && text.starts_with('"') && text.ends_with('"')
 }
 
 /// A line that could be forged by its content would be no log.

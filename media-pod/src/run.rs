@@ -125,6 +125,7 @@ fn announce(door: &FrontDoor, resolved: &Resolved) {
         if address.ip().is_unspecified() {
             address.set_ip(Ipv4Addr::LOCALHOST.into());
         }
+        tracing::info!("listening {scheme}={address}");
         let base = format!("{scheme}://{address}");
         for stream in resolved.streams.values() {
             tracing::info!("serving {base}{}", stream.path);

@@ -69,7 +69,7 @@ fn split(text: &str) -> (Result<Piece<'_>, PlaceholderError>, &str) {
 fn plain_end(text: &str) -> usize {
     let mut end = 0;
     while let Some(rest) = text.get(end..).filter(|rest| !rest.is_empty()) {
-        if rest.starts_with("%{") {
+        if rest.starts_with("%{") && !rest.starts_with("%{{") {
             end += rest.find('}').map_or(2, |close| close + 1);
             continue;
         }
@@ -119,7 +119,7 @@ pub(crate) fn fill_each(text: &str, piece: &str) -> String {
         }
         let raw = if rest.starts_with("{{") {
             2
-        } else if rest.starts_with("%{") {
+        } else if rest.starts_with("%{") && !rest.starts_with("%{{") {
             rest.find('}').map_or(2, |close| close + 1)
         } else {
             rest.chars().next().map_or(1, char::len_utf8)
@@ -177,7 +177,9 @@ mod tests {
             ("{{{input}}}", "{pipe:0}"),
             ("%{input}", "%{input}"),
             ("%{pts\\:hms} {input}", "%{pts\\:hms} pipe:0"),
-            ("100%{{", "100%{{"),
+            ("100%{{", "100%{"),
+            ("%{{input}}", "%{input}"),
+            ("100%{", "100%{"),
             ("50% {input}", "50% pipe:0"),
             ("%%{a}{input}", "%%{a}pipe:0"),
             ("", ""),

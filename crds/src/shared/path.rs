@@ -34,7 +34,7 @@ impl TryFrom<String> for StreamPath {
     fn try_from(text: String) -> Result<Self, Malformed> {
         let plain = text.replace("{each}", "x");
         let mut parts = plain.split('/');
-        let fits = text.len() <= Self::MAX
+        let fits = (2..=Self::MAX).contains(&text.len())
             && parts.next() == Some("")
             && parts.all(|part| !part.is_empty() && part.bytes().all(is_path_byte));
         if fits { Ok(Self(text)) } else { Err(Malformed::new(&text, EXPECTED)) }

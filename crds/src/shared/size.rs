@@ -25,7 +25,7 @@ pub struct Size(pub u64);
 
 impl Size {
     /// What the schema says a size looks like when it is a string.
-    pub const PATTERN: &'static str = "^[0-9]{1,9}(k|M|G|T|Ki|Mi|Gi|Ti)?$";
+    pub const PATTERN: &'static str = "^([0-9]{1,12}|[0-9]{1,6}(k|M|G|T|Ki|Mi|Gi|Ti))$";
     /// The greatest plain number.
     pub const MAX_PLAIN: u64 = 999_999_999_999;
 
@@ -43,19 +43,24 @@ impl FromStr for Size {
         let (number, suffix) = text.split_at(digits);
         let unit = UNITS.iter().find(|(name, _)| *name == suffix).map(|(_, unit)| *unit);
         match (number.parse::<u64>(), unit) {
-            // Nine digits of the greatest unit fit 64 bits only just not: saturate.
-            (Ok(number), Some(unit)) if digits <= 9 => Ok(Self(number.saturating_mul(unit))),
+            (Ok(number), Some(unit)) if digits <= most_digits(suffix) => Ok(Self(number.saturating_mul(unit))),
             _ => Err(Malformed::new(text, EXPECTED)),
         }
     }
 }
 
+/// With these, the greatest size is below 2^63.
+const fn most_digits(suffix: &str) -> usize {
+    if suffix.is_empty() { 12 } else { 6 }
+}
+
 impl fmt::Display for Size {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fits = |unit: &&(&str, u64)| self.0.is_multiple_of(unit.1);
+        let digits = |unit: u64| (self.0 / unit).to_string().len();
+        let fits = |(name, unit): &&(&str, u64)| self.0.is_multiple_of(*unit) && digits(*unit) <= most_digits(name);
         let mut units: Vec<_> = UNITS.iter().filter(fits).collect();
         // The shortest way to write it; of two as short, the decimal one.
-        units.sort_by_key(|(name, unit)| ((self.0 / unit).to_string().len() + name.len(), name.len()));
+        units.sort_by_key(|(name, unit)| (digits(*unit) + name.len(), name.len()));
         match units.first() {
             Some((name, unit)) if self.0 > 0 => write!(out, "{}{name}", self.0 / unit),
             _ => write!(out, "{}", self.0),
@@ -134,7 +139,9 @@ mod tests {
             ("1500", 1500, "1500"),
             ("0", 0, "0"),
             ("2048Ki", 2_097_152, "2Mi"),
-            ("999999999Ti", 999_999_999 * (1 << 40), "999999999Ti"),
+            ("999999Ti", 999_999 * (1 << 40), "999999Ti"),
+            ("123456Mi", 129_452_998_656, "123456Mi"),
+            ("1234567000", 1_234_567_000, "1234567000"),
         ] {
             let size: Size = text.parse().unwrap();
             assert_eq!((size.get(), size.to_string().as_str()), (number, back), "{text}");
@@ -145,7 +152,7 @@ mod tests {
     #[test]
     fn the_pattern_and_the_parser_agree() {
         let pattern = regex_lite::Regex::new(Size::PATTERN).unwrap();
-        for text in ["", "M", "1.5M", "-1", "1 M", "1K", "1m", "1E", "1234567890", "123456789", "12Gi", "1e3"] {
+        for text in ["", "M", "1.5M", "-1", "1 M", "1K", "1m", "1E", "1234567890", "1234567M", "123456M", "1234567890123", "12Gi", "1e3"] {
             assert_eq!(text.parse::<Size>().is_ok(), pattern.is_match(text), "{text:?}");
         }
     }

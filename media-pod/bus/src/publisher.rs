@@ -152,6 +152,12 @@ impl Publisher {
         }
     }
 
+    /// The channel offset from which on it keeps chunks in memory.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn holds_from(&self) -> u64 {
+        self.unit.front().map_or(self.tail.start, |node| node.start)
+    }
+
     fn forget_gop(&mut self) {
         self.channel.random_access.set(None);
         self.channel.gop_too_long.store(false, Ordering::Relaxed);

@@ -3,13 +3,15 @@
 
 use std::process::ExitCode;
 
-use millrace_exec::{ServeOptions, maybe_run_agent, serve};
+use millrace_exec::{Agent, ServeOptions, Spec, maybe_run_agent, serve};
 
 const USAGE: &str = "\
 millrace-exec runs commands for a media pod that is in another container.
 
   millrace-exec serve --socket PATH [--mode 0600] [--max-commands 4096]
       Serve clients on a Unix socket until SIGTERM.
+  millrace-exec run [--socket PATH] PROGRAM [ARGUMENT…] [--and PROGRAM [ARGUMENT…]]…
+      Run commands by an agent of its own, or the one at the socket, and say how they end: to try a sidecar.
   millrace-exec install PATH
       Copy this program to PATH: for an init container whose image has no cp.
   millrace-exec --version
@@ -36,6 +38,11 @@ fn run(args: &[&str]) -> Result<(), String> {
             let socket = options.socket.display().to_string();
             serve(&options, || println!("millrace-exec {} serves {socket}", env!("CARGO_PKG_VERSION")))
                 .map_err(|error| error.to_string())
+        }
+        ["run", "--socket", socket, commands @ ..] => try_out(&Agent::connect(*socket), commands),
+        ["run", commands @ ..] => {
+            let agent = Agent::spawn_local().map_err(|error| error.to_string())?;
+            try_out(&agent, commands)
         }
         ["install", path] => install(path),
         ["--version" | "-V"] => {
@@ -74,6 +81,23 @@ fn serve_options(mut args: &[&str]) -> Result<ServeOptions, String> {
         return Err("serve needs --socket PATH".to_owned());
     }
     Ok(options)
+}
+
+/// Runs commands side by side and says how each ended.
+#[tokio::main(flavor = "current_thread")]
+async fn try_out(agent: &Agent, commands: &[&str]) -> Result<(), String> {
+    let mut processes = Vec::new();
+    for argv in commands.split(|arg| *arg == "--and") {
+        processes
+            .push(agent.start(Spec::new(argv.iter().copied())).await.map_err(|error| error.to_string())?);
+    }
+    println!("agent {}", agent.local_pid().unwrap_or(0));
+    for process in &mut processes {
+        let exit = process.wait().await;
+        exit.stderr.iter().for_each(|line| eprintln!("{line}"));
+        println!("{exit}");
+    }
+    Ok(())
 }
 
 /// Under another name first: whoever starts it at the same time finds all of it or nothing.

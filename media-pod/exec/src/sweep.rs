@@ -40,7 +40,7 @@ impl Mark {
 
     /// Whether the agent is dead; false as long as that is not certain.
     fn is_dead(&self, own_namespace: &str) -> bool {
-        false
+        self.namespace == own_namespace
             && stat(self.pid).is_none_or(|stat| stat.zombie || stat.started != self.started)
     }
 }

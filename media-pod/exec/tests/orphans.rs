@@ -6,7 +6,7 @@ mod common;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use common::{Server, agent, children_of, example, kill, long, parent_of, sh, until, with_argument};
+use common::{EXE, Server, agent, children_of, kill, long, parent_of, sh, until, with_argument};
 use millrace_exec::{Agent, Process, Reason, Spec};
 
 /// A command that leaves all kinds of children; every one of them has `mark` in its arguments.
@@ -162,9 +162,9 @@ async fn sigkill_of_agent_and_supervisors_at_once_leaves_nobody() {
     drop(process);
 }
 
-/// A media pod: the example program, which is client, agent, supervisor and trampoline in one.
+/// A media pod: a program that is client, agent, supervisor and trampoline in one.
 fn pod(args: &[&str]) -> (Child, u32) {
-    let mut pod = Command::new(example("command")).args(args).stdout(Stdio::piped()).spawn().unwrap();
+    let mut pod = Command::new(EXE).arg("run").args(args).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(pod.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let agent = line.trim().strip_prefix("agent ").unwrap().parse().unwrap();
@@ -296,7 +296,7 @@ fn sigkill_of_a_media_pod_in_the_midst_of_starting_leaves_nobody() {
             args.extend(["--and", "setsid", "sh", "-c"].map(str::to_owned));
             args.push(format!("setsid sleep {mark} & sleep {mark}"));
         }
-        let mut pod = Command::new(example("command")).args(&args).stdout(Stdio::null()).spawn().unwrap();
+        let mut pod = Command::new(EXE).arg("run").args(&args).stdout(Stdio::null()).spawn().unwrap();
         // the pod itself has the mark in its arguments, too
         until("enough run", || with_argument(&mark).len() > running);
         pod.kill().unwrap();

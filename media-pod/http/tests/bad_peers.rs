@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use millrace_bus::Marks;
-use millrace_http::{Options, Refused};
+use millrace_http::{Certificates, Options, Refused};
 use support::{Bench, curl, exchange, head, local, rest, stdout, until};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -206,7 +206,8 @@ async fn connections_beyond_the_limit_get_503_and_those_before_go_on() {
     assert_eq!(bench.door.counts().refused, 100);
     drop(viewers.pop());
     until("a place", || bench.door.counts().open == 2).await;
-    assert!(exchange(bench.http(), b"GET /stat HTTP/1.0\r\n\r\n").await.starts_with("HTTP/1.1 200"));
+    let answer = exchange(bench.http(), b"GET /stat HTTP/1.0\r\n\r\n").await;
+    assert!(answer.contains(" 200 OK\r\n"), "{answer}");
 }
 
 #[tokio::test]
@@ -251,4 +252,80 @@ async fn a_viewer_that_never_reads_costs_the_other_199_nothing() {
         assert_eq!(all.unwrap(), PIECE * PIECES);
     }
     bench.viewers(0).await;
+}
+
+/// Not reading, over anything that is not plain: nothing but a queue or a buffer waits in this process.
+async fn a_stalled_viewer_holds_little(bench: &Bench, arguments: &[&str]) {
+    let live = bench.live();
+    let mut publisher = live.publisher();
+    let mut stalled = tokio::process::Command::new("curl")
+        .args(["-sS", "-k", "--noproxy", "*"])
+        .args(arguments)
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    bench.viewers(1).await;
+    until("seated", || live.channel.viewers() == 1).await;
+    let mut published = 0_u64;
+    // Until it skips, which it does when it is a megabyte behind.
+    until("skipped", || {
+        publisher.publish(Bytes::from(vec![0; 10_000]), Marks::default());
+        published += 10_000;
+        bench.door.viewers()[0].stats.skips() > 0
+    })
+    .await;
+    let sent = bench.door.viewers()[0].stats.sent();
+    assert!(sent < published, "{sent} of {published}");
+    bench.door.dismiss(bench.door.viewers()[0].id);
+    bench.viewers(0).await;
+    until("held no more", || live.held() == 0).await;
+    stalled.kill().await.unwrap();
+    until("closed", || bench.door.counts().open == 0).await;
+}
+
+#[tokio::test]
+async fn a_viewer_over_http_2_that_never_reads_is_skipped_and_can_be_dismissed() {
+    let bench = Bench::plain().await;
+    a_stalled_viewer_holds_little(&bench, &["--http2-prior-knowledge", &bench.url("/live.ts")]).await;
+}
+
+#[tokio::test]
+async fn a_viewer_over_tls_that_never_reads_is_skipped_and_can_be_dismissed() {
+    let made = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
+    let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let certificates = Certificates::from_pem(chain.as_bytes(), key.as_bytes()).unwrap();
+    let options = Options { https: vec![local()], certificates: Some(certificates), ..Options::default() };
+    let bench = Bench::open(options).await;
+    let url = format!("https://{}/live.ts", bench.door.https_addrs()[0]);
+    a_stalled_viewer_holds_little(&bench, &["--http1.1", &url]).await;
+}
+
+/// Run by the next test, in a process that may open few files.
+#[tokio::test]
+#[ignore = "uses up all file descriptors of its process"]
+async fn out_of_file_descriptors() {
+    let bench = Bench::plain().await;
+    let mut open = Vec::new();
+    while let Ok(socket) = TcpStream::connect(bench.http()).await {
+        open.push(socket);
+        tokio::task::yield_now().await;
+    }
+    // One more may wait in the backlog, and cannot be taken in.
+    open.pop();
+    open.push(connect(&bench).await);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    open.clear();
+    assert!(exchange(bench.http(), b"GET /stat HTTP/1.0\r\n\r\n").await.ends_with("here I am\n"));
+}
+
+#[test]
+fn without_file_descriptors_it_waits_and_goes_on_when_there_are_some() {
+    let output = std::process::Command::new("bash")
+        .args(["-c", "ulimit -n 60; exec \"$0\" --ignored --exact out_of_file_descriptors"])
+        .arg(std::env::current_exe().unwrap())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }

@@ -10,8 +10,9 @@ const LATEST: Duration = Duration::from_secs(1);
 const PIECE: Duration = Duration::from_millis(20);
 /// Media time over which the byte rate is measured.
 const WINDOW: Duration = Duration::from_millis(500);
-const FIRST_PIECE: usize = 16 * 1024;
-const SMALLEST_PIECE: usize = 7 * 188;
+/// Before the rate is known: 7 TS packets, little enough for sound.
+const FIRST_PIECE: usize = 7 * 188;
+const SMALLEST_PIECE: usize = 188;
 const LARGEST_PIECE: usize = 64 * 1024;
 
 /// Says how long a piece of a file has to wait so that the file goes by as fast as it plays. Pure: the caller
@@ -21,10 +22,10 @@ const LARGEST_PIECE: usize = 64 * 1024;
 /// [`wait`](Self::wait), publish them.
 ///
 /// The granularity is the piece: all of it goes out at the time of the newest timestamp in it. 16 KiB are 33 ms at
-/// 4 Mbit/s but a second at 128 kbit/s, so `next_piece` follows the measured rate: about 20 ms, at least 1316 bytes
-/// (7 TS packets, what ffmpeg sends in one datagram), at most 64 KiB. No piece size helps where timestamps are
-/// rarer than that: PCRs come at most 100 ms apart, but an fMP4 fragment or a Matroska cluster has one time, and
-/// goes out at once as it would from a live muxer.
+/// 4 Mbit/s but a second at 128 kbit/s, so `next_piece` follows the measured rate: about 20 ms, at least 188 bytes,
+/// at most 64 KiB, and 1316 bytes before the rate is known. No piece size helps where timestamps are rarer than that:
+/// PCRs come at most 100 ms apart, but an fMP4 fragment, a Matroska cluster or an Ogg page has one time, and goes
+/// out at once as it would from a live muxer.
 #[derive(Debug, Default)]
 pub struct Pacer {
     plan: Option<Plan>,
@@ -156,14 +157,14 @@ mod tests {
     #[test]
     fn pieces_last_about_twenty_milliseconds() {
         let (mut pacer, t0) = (Pacer::new(), Instant::now());
-        assert_eq!(pacer.next_piece(), 16 * 1024);
+        assert_eq!(pacer.next_piece(), 7 * 188);
         for n in 0..100 {
             pacer.wait(16_000, Some(at(n * 32, 0)), t0 + n * 32 * MS);
         }
         assert!((9_000..=11_000).contains(&pacer.next_piece()), "{}", pacer.next_piece());
         for n in 100..400 {
-            pacer.wait(16, Some(at(n * 32, 0)), t0 + n * 32 * MS);
+            pacer.wait(188, Some(at(n * 32, 0)), t0 + n * 32 * MS);
         }
-        assert_eq!(pacer.next_piece(), 7 * 188);
+        assert_eq!(pacer.next_piece(), 188);
     }
 }

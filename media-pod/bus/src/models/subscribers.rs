@@ -50,7 +50,7 @@ fn a_task_is_woken_for_every_chunk() {
 
 #[test]
 fn who_joins_meanwhile_reads_each_chunk_once_from_its_place_on() {
-    explore(3, || {
+    explore(2, || {
         let (channel, mut publisher) = channel();
         publisher.begin(0, None);
         publisher.set_format(None);

@@ -1,1 +1,8 @@
-//! Tests of the parts that are not public.
+//! Tests of what is not public: the follower against a reference, memory, the publisher's bookkeeping.
+
+mod demand;
+mod follower;
+mod memory;
+mod publisher;
+mod script;
+mod trace;

@@ -79,12 +79,6 @@ fn comes_true(mut so: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// The example program, which cargo builds with the tests.
-pub fn example(name: &str) -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    own.parent().unwrap().parent().unwrap().join("examples").join(name)
-}
-
 /// A `millrace-exec serve`, killed with the test.
 pub struct Server {
     pub child: Child,
