@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use millrace_bench::clip::{Clip, Mode};
 use millrace_bench::experiments::{Experiment, Lab, fanout, idle, join, memory, reload, stuck};
 use millrace_bench::launch::Launch;
-use millrace_bench::report::Report;
+use millrace_bench::report::{Report, splice};
 use millrace_bench::servers::Kind;
 use millrace_bench::source::{Source, Target};
 use millrace_bench::viewers::{Spec, Viewers};
@@ -115,7 +115,7 @@ struct Options {
     /// The media pod's program (default: `media-pod` beside this one)
     #[arg(long)]
     pod: Option<PathBuf>,
-    /// Where to write the table as Markdown
+    /// Where to write the table as Markdown: between the markers of a document that has them
     #[arg(long)]
     markdown: Option<PathBuf>,
     /// Where to write table and single runs as JSON (default: `bench.json` beside this program)
@@ -199,7 +199,8 @@ fn experiments(which: &[Experiment], options: &Options) -> Result<()> {
     let json = serde_json::to_string_pretty(&report.json(&about))?;
     std::fs::write(&to_json, json).with_context(|| format!("writing {}", to_json.display()))?;
     if let Some(path) = &options.markdown {
-        std::fs::write(path, report.markdown(&about))
+        let document = std::fs::read_to_string(path).unwrap_or_default();
+        std::fs::write(path, splice(&document, &report.markdown(&about)))
             .with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(())

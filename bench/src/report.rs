@@ -173,6 +173,18 @@ impl Report {
     }
 }
 
+const BEGIN: &str = "<!-- bench:begin -->";
+const END: &str = "<!-- bench:end -->";
+
+/// A document with what stands between its markers replaced; without markers, the table is the document.
+pub fn splice(document: &str, table: &str) -> String {
+    let around = document.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    match around {
+        Some((before, after)) => format!("{before}{BEGIN}\n{}\n{END}{after}", table.trim_end()),
+        None => table.to_owned(),
+    }
+}
+
 /// The middle of some numbers; not a number of none.
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut v: Vec<f64> = values.into_iter().filter(|x| x.is_finite()).collect();
@@ -198,6 +210,13 @@ mod tests {
         assert!(report.text().contains("MISSED by 50 %"));
         assert!(report.markdown("now").contains("| cost | 1.50 |  |  |  | at most 1.00 | MISSED by 50 % |"));
         assert_eq!(report.missed(), 1);
+    }
+
+    #[test]
+    fn only_what_is_between_the_markers_of_a_document_is_replaced() {
+        let document = format!("# A\n{BEGIN}\nold\n{END}\nrest\n");
+        assert_eq!(splice(&document, "new\n"), format!("# A\n{BEGIN}\nnew\n{END}\nrest\n"));
+        assert_eq!(splice("no markers", "new"), "new");
     }
 
     #[test]

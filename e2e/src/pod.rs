@@ -126,7 +126,9 @@ impl Pod {
 
     /// Waits for a line of the log that holds `text`.
     pub fn logged(&self, text: &str) -> String {
-        eventually(&format!("a log line with {text:?}"), || self.log().into_iter().find(|line| line.contains(text)))
+        eventually(&format!("a log line with {text:?}"), || {
+            self.log().into_iter().find(|line| line.contains(text))
+        })
     }
 
     /// `curl` on a path, with `arguments` added: whatever it prints.
@@ -135,7 +137,11 @@ impl Pod {
     /// If there is no curl.
     #[allow(clippy::panic, reason = "a test ends by it")]
     pub fn curl(&self, path: &str, arguments: &[&str]) -> Output {
-        let curl = Command::new("curl").args(["-sS", "--max-time", "40"]).args(arguments).arg(self.url(path)).output();
+        let curl = Command::new("curl")
+            .args(["-sS", "--max-time", "40"])
+            .args(arguments)
+            .arg(self.url(path))
+            .output();
         curl.unwrap_or_else(|e| panic!("curl: {e}"))
     }
 

@@ -49,7 +49,7 @@ pub struct Run {
     /// The format of the log.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub log_format: logging::Format,
-    /// How much to log: error, warn, info, debug or trace, or by module as in RUST_LOG.
+    /// How much to log: error, warn, info, debug or trace, or by module as in `RUST_LOG`.
     #[arg(long, env = "RUST_LOG", default_value = "info", value_name = "LEVEL")]
     pub log_level: String,
     /// Threads that send to viewers; as many as there are cores if this is not said.

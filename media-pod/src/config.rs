@@ -185,7 +185,8 @@ fn watch(file: &Path, tell: mpsc::Sender<()>) -> Option<notify::RecommendedWatch
 
 fn describe(plan: &Plan) -> String {
     let all = plan.feeds.iter().map(|(name, change)| format!("feed {name}: {change:?}"));
-    let all: Vec<_> = all.chain(plan.streams.iter().map(|(name, change)| format!("stream {name}: {change:?}"))).collect();
+    let all: Vec<_> =
+        all.chain(plan.streams.iter().map(|(name, change)| format!("stream {name}: {change:?}"))).collect();
     match all.len() {
         0 => "none of feeds and streams".to_owned(),
         1..=20 => all.join(", "),
@@ -195,5 +196,6 @@ fn describe(plan: &Plan) -> String {
 
 fn revision(text: &str) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-    digest.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    let number = digest.as_ref().iter().take(6).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("{number:012x}")
 }

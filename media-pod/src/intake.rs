@@ -68,7 +68,8 @@ impl Intake {
     /// From now on publishes on `channels`; those that stay are not disturbed.
     pub fn carry_on(&mut self, channels: &[Arc<Channel>], expected: Expected) {
         self.expected = expected;
-        self.publishers.retain(|publisher| channels.iter().any(|channel| Arc::ptr_eq(channel, publisher.channel())));
+        self.publishers
+            .retain(|publisher| channels.iter().any(|channel| Arc::ptr_eq(channel, publisher.channel())));
         for channel in channels {
             if self.publishers.iter().any(|publisher| Arc::ptr_eq(channel, publisher.channel())) {
                 continue;
@@ -107,7 +108,8 @@ impl Intake {
     pub fn push(&mut self, bytes: &Bytes) {
         let Some(run) = &mut self.run else { return };
         let marks = run.sniffer.as_mut().map(|sniffer| sniffer.push(bytes)).unwrap_or_default();
-        let header = run.sniffer.as_ref().and_then(|sniffer| Some((sniffer.header()?, sniffer.header_version())));
+        let header =
+            run.sniffer.as_ref().and_then(|sniffer| Some((sniffer.header()?, sniffer.header_version())));
         if let Some((header, version)) = header
             && (run.header.is_none() || run.header_version != version)
         {

@@ -5,7 +5,10 @@ use std::{
     io::IsTerminal as _,
 };
 
-use tracing::{Event, Level, Subscriber, field::{Field, Visit}};
+use tracing::{
+    Event, Level, Subscriber,
+    field::{Field, Visit},
+};
 use tracing_subscriber::{
     EnvFilter,
     fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
@@ -24,8 +27,9 @@ pub enum Format {
 
 /// Begins to log to standard error; `filter` as in `RUST_LOG`. The first line names program and version.
 pub fn start(format: Format, filter: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter)
-        .map_err(|e| format!("--log-level {filter}: {e}; a level is `error`, `warn`, `info`, `debug` or `trace`"))?;
+    let filter = EnvFilter::try_new(filter).map_err(|e| {
+        format!("--log-level {filter}: {e}; a level is `error`, `warn`, `info`, `debug` or `trace`")
+    })?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match format {
         Format::Text => {
@@ -35,8 +39,7 @@ pub fn start(format: Format, filter: &str) -> Result<(), String> {
         Format::Json => builder.json().flatten_event(true).with_timer(Time).try_init(),
     };
     started.map_err(|e| e.to_string())?;
-    // Whatever the filter: that line identifies the log.
-    tracing::error!(target: BANNER, "{NAME} {VERSION}");
+    banner(format);
     log_panics();
     Ok(())
 }
@@ -45,7 +48,20 @@ pub fn start(format: Format, filter: &str) -> Result<(), String> {
 pub const NAME: &str = "media-pod";
 /// Its version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-const BANNER: &str = "banner";
+
+/// The first line identifies the log, whatever the filter.
+fn banner(format: Format) {
+    let now = now();
+    match format {
+        Format::Text => eprintln!("{now} {NAME} {VERSION}"),
+        Format::Json => eprintln!(r#"{{"timestamp":"{now}","level":"INFO","message":"{NAME} {VERSION}"}}"#),
+    }
+}
+
+/// Local time in the specification's format.
+fn now() -> String {
+    jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
+}
 
 /// What cannot be handled is logged with where it happened, line by line, so that each has its time.
 fn log_panics() {
@@ -61,8 +77,7 @@ struct Time;
 
 impl tracing_subscriber::fmt::time::FormatTime for Time {
     fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
-        let now = jiff::Zoned::now();
-        write!(w, "{}", now.strftime("%Y-%m-%d %H:%M:%S%.3f"))
+        w.write_str(&now())
     }
 }
 
@@ -78,13 +93,11 @@ where
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut w: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         tracing_subscriber::fmt::time::FormatTime::format_time(&Time, &mut w)?;
         w.write_char(' ')?;
-        if event.metadata().target() != BANNER {
-            let level = *event.metadata().level();
-            if self.colour {
-                write!(w, "\u{1b}[{}m{level}\u{1b}[0m ", colour(level))?;
-            } else {
-                write!(w, "{level} ")?;
-            }
+        let level = *event.metadata().level();
+        if self.colour {
+            write!(w, "\u{1b}[{}m{level}\u{1b}[0m ", colour(level))?;
+        } else {
+            write!(w, "{level} ")?;
         }
         let mut line = Line::default();
         event.record(&mut line);

@@ -3,7 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use millrace_media_pod::{cli::{Cli, Command}, config, run};
+use millrace_media_pod::{
+    cli::{Cli, Command},
+    config, run,
+};
 
 fn main() -> ExitCode {
     // The runner of commands is this program, too, under another name.

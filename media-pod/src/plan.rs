@@ -53,7 +53,8 @@ fn compare<T: PartialEq>(
     new: &BTreeMap<String, Arc<T>>,
     how: impl Fn(&T, &T) -> Change,
 ) -> BTreeMap<String, Change> {
-    let removed = old.keys().filter(|name| !new.contains_key(*name)).map(|name| (name.clone(), Change::Remove));
+    let removed =
+        old.keys().filter(|name| !new.contains_key(*name)).map(|name| (name.clone(), Change::Remove));
     let others = new.iter().filter_map(|(name, new)| {
         let change = match old.get(name) {
             None => Change::Add,

@@ -113,7 +113,8 @@ impl Pod {
             }
         }
         let mut looked_after = |name: &String, spec: &Arc<_>| {
-            let order = Order { spec: Arc::clone(spec), tees: tees.remove(name.as_str()).unwrap_or_default() };
+            let order =
+                Order { spec: Arc::clone(spec), tees: tees.remove(name.as_str()).unwrap_or_default() };
             let feed = match old.get(name) {
                 Some(feed) => {
                     feed.change(order);

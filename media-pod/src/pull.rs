@@ -1,5 +1,7 @@
 //! Feeds that pull a URL: by ffmpeg, remuxed to MPEG-TS as it comes.
 
+use std::fmt::Write as _;
+
 use millrace_crds::{
     kinds::{PullCredentials, UrlFrom},
     resolved::{FinalFeed, Resolved},
@@ -15,22 +17,35 @@ pub fn source(
     credentials: Option<&PullCredentials>,
     resolved: &Resolved,
 ) -> (Source, String) {
-    let secret = from.and_then(|from| resolved.secret(&from.secret_key_ref)).and_then(|url| std::str::from_utf8(url).ok());
+    let secret = from
+        .and_then(|from| resolved.secret(&from.secret_key_ref))
+        .and_then(|url| std::str::from_utf8(url).ok());
     let Some(address) = url.or(secret).map(str::trim) else {
-        return (Source::Unsupported("the Secret with its URL has no such key".into()), "a URL from a Secret".into());
+        return (
+            Source::Unsupported("the Secret with its URL has no such key".into()),
+            "a URL from a Secret".into(),
+        );
     };
     let description = url.unwrap_or("a URL from a Secret").to_owned();
-    let login = credentials.and_then(|c| resolved.secrets.get(&c.secret_ref.name)).and_then(|s| s.user_and_password());
+    let login = credentials
+        .and_then(|c| resolved.secrets.get(&c.secret_ref.name))
+        .and_then(|s| s.user_and_password());
     let Some(argv) = argv(address, login) else {
         let scheme = address.split(':').next().unwrap_or_default();
-        let why = format!("{scheme}: URLs cannot be pulled yet; rtsp, rtsps, rtmp, rtmps, srt, http, https and udp can");
+        let why = format!(
+            "{scheme}: URLs cannot be pulled yet; rtsp, rtsps, rtmp, rtmps, srt, http, https and udp can"
+        );
         return (Source::Unsupported(why), description);
     };
     let mut spec = specs::command(&argv, &feed.env, feed.memory_per_process, resolved);
     (spec.name, spec.stdout) = (feed.name.clone(), true);
     spec.secrets.extend(secret.map(str::to_owned));
     if let Some((user, password)) = login {
-        spec.secrets.extend([password.to_owned(), encode(password), format!("{}:{}", encode(user), encode(password))]);
+        spec.secrets.extend([
+            password.to_owned(),
+            encode(password),
+            format!("{}:{}", encode(user), encode(password)),
+        ]);
     }
     (Source::Command(Box::new(spec)), description)
 }
@@ -47,7 +62,17 @@ fn argv(url: &str, login: Option<(&str, &str)>) -> Option<Vec<String>> {
         Some((user, password)) => format!("{scheme}://{}:{}@{rest}", encode(user), encode(password)),
         None => url.to_owned(),
     };
-    let quick = ["ffmpeg", "-hide_banner", "-loglevel", "warning", "-nostdin", "-fflags", "nobuffer", "-analyzeduration", "2000000"];
+    let quick = [
+        "ffmpeg",
+        "-hide_banner",
+        "-loglevel",
+        "warning",
+        "-nostdin",
+        "-fflags",
+        "nobuffer",
+        "-analyzeduration",
+        "2000000",
+    ];
     let out = ["-map", "0:v?", "-map", "0:a?", "-c", "copy", "-f", "mpegts", "-flush_packets", "1", "pipe:1"];
     let all = quick.iter().chain(before).map(|s| (*s).to_owned()).chain(["-i".to_owned(), url]);
     Some(all.chain(out.map(Into::into)).collect())
@@ -60,7 +85,8 @@ fn encode(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(byte.into());
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out

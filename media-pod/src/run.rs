@@ -64,7 +64,9 @@ async fn serve(options: Run, file: std::path::PathBuf, agent: Agent) -> anyhow::
     let _ = front.door.set(door.clone());
     announce(&door, &pod.resolved());
 
-    let following = tokio::spawn(follower.follow(pod.clone(), move |resolved| renew(certificates.as_ref(), resolved)));
+    let began_with = listeners(&pod.resolved());
+    let taken = move |resolved: &Resolved| renew(certificates.as_ref(), &began_with, resolved);
+    let following = tokio::spawn(follower.follow(pod.clone(), taken));
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         _ = term.recv() => {}
@@ -91,10 +93,13 @@ fn listen(options: &Run, resolved: &Resolved) -> anyhow::Result<Options> {
     listen.max_connections = resolved.cluster.limits.connections as usize;
     if !listen.https.is_empty() {
         let Some((chain, key)) = certificate(resolved) else {
-            bail!("HTTPS needs a certificate: say spec.tls.secretName in the Cluster, and put a Secret of that name \
-                   and of type kubernetes.io/tls into the same file");
+            bail!(
+                "HTTPS needs a certificate: say spec.tls.secretName in the Cluster, and put a Secret of that name \
+                   and of type kubernetes.io/tls into the same file"
+            );
         };
-        listen.certificates = Some(Certificates::from_pem(chain, key).context("spec.tls.secretName of the Cluster")?);
+        listen.certificates =
+            Some(Certificates::from_pem(chain, key).context("spec.tls.secretName of the Cluster")?);
     }
     Ok(listen)
 }
@@ -107,8 +112,18 @@ fn certificate(resolved: &Resolved) -> Option<(&[u8], &[u8])> {
     resolved.secrets.get(resolved.cluster.tls_secret.as_ref()?)?.certificate_and_key()
 }
 
+type Listeners = (Option<FinalListener>, Option<FinalListener>, millrace_crds::kinds::Limits);
+
+/// What cannot change while the front door is open.
+fn listeners(resolved: &Resolved) -> Listeners {
+    (resolved.cluster.http, resolved.cluster.https, resolved.cluster.limits.clone())
+}
+
 /// Shows the certificate of the newest configuration from now on.
-fn renew(certificates: Option<&Arc<Certificates>>, resolved: &Resolved) {
+fn renew(certificates: Option<&Arc<Certificates>>, began_with: &Listeners, resolved: &Resolved) {
+    if *began_with != listeners(resolved) {
+        tracing::warn!("listeners and limits of the Cluster take effect at the next start");
+    }
     if let (Some(shown), Some((chain, key))) = (certificates, certificate(resolved))
         && let Err(e) = shown.replace(chain, key)
     {

@@ -49,7 +49,9 @@ fn feed_spec(feed: &FinalFeed, resolved: &Resolved) -> FeedSpec {
         FinalSource::File { path, looped, paced, .. } => {
             (Source::File { path: PathBuf::from(path), looped: *looped, paced: *paced }, path.clone())
         }
-        FinalSource::Pull { url, url_from, credentials } => pull::source(feed, url.as_deref(), url_from.as_ref(), credentials.as_ref(), resolved),
+        FinalSource::Pull { url, url_from, credentials } => {
+            pull::source(feed, url.as_deref(), url_from.as_ref(), credentials.as_ref(), resolved)
+        }
         FinalSource::Publish { path, .. } => {
             let why = "nothing listens for publishers yet: publish points come with the RTMP, RTSP, SRT and WHIP listeners";
             (Source::Unsupported(why.to_owned()), format!("publish at {path}"))
@@ -98,7 +100,7 @@ fn stream_spec(stream: &FinalStream, resolved: &Resolved) -> StreamSpec {
                 SnapshotFormat::Jpeg => Format::Jpeg,
                 SnapshotFormat::Png => Format::Png,
             },
-            quality: stream.snapshot.quality.clamp(1, 100) as u8,
+            quality: stream.snapshot.quality.clamp(1, 100),
         }),
     }
 }
@@ -109,7 +111,12 @@ pub(crate) fn command(argv: &[String], env: &[EnvVar], memory: Option<u64>, reso
     spec.env = resolved.environment(env);
     let secret = |variable: &&EnvVar| variable.value_from.is_some();
     let names: Vec<&str> = env.iter().filter(secret).map(|variable| variable.name.as_str()).collect();
-    spec.secrets = spec.env.iter().filter(|(name, _)| names.contains(&name.as_str())).map(|(_, value)| value.clone()).collect();
+    spec.secrets = spec
+        .env
+        .iter()
+        .filter(|(name, _)| names.contains(&name.as_str()))
+        .map(|(_, value)| value.clone())
+        .collect();
     spec.memory_limit = memory;
     spec
 }

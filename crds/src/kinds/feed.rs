@@ -27,7 +27,7 @@ use crate::{
     doc = "One input: a command's output, a file or named pipe, a URL to pull, or a place to publish to. Shared by all Streams that name it.",
     validation = rules::NAME,
     validation = rules::NOT_ITS_OWN_FALLBACK,
-    selectable = "spec.clusterRef.name",
+    selectable = ".spec.clusterRef.name",
     printcolumn(name = "Source", type_ = "string", json_path = ".status.source", description = "What kind of source it has"),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state", description = "What it does now"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Whether all is well"),

@@ -22,7 +22,7 @@ use crate::{
     derive = "PartialEq",
     doc = "A voice room with chat, polls and moderation, which may stand beside a Stream.",
     validation = rules::NAME,
-    selectable = "spec.clusterRef.name",
+    selectable = ".spec.clusterRef.name",
     printcolumn(name = "Id", type_ = "string", json_path = ".spec.id", description = "The room's number for clients"),
     printcolumn(name = "Stream", type_ = "string", json_path = ".spec.streamRef.name", description = "The Stream it stands beside"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Whether all is well"),

@@ -25,7 +25,7 @@ use crate::{
     derive = "PartialEq",
     doc = "One output of zero or more Feeds at one path: passed through, or made by a command once for all viewers.",
     validation = rules::NAME,
-    selectable = "spec.clusterRef.name",
+    selectable = ".spec.clusterRef.name",
     printcolumn(name = "Path", type_ = "string", json_path = ".spec.path", description = "Where it is served"),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state", description = "What it does now"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Whether all is well"),

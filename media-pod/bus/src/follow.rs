@@ -55,6 +55,8 @@ enum Opening {
 pub(crate) struct Follower {
     at: At,
     opening: Opening,
+    /// What `before` opens with, while nothing of it went out.
+    opened: Opening,
     /// To be sent before what the cursor points at.
     before: SmallVec<[Bytes; 2]>,
     generation: Arc<Generation>,
@@ -91,7 +93,8 @@ impl Follower {
 
     fn new(generation: Arc<Generation>, header: bool, at: At) -> Self {
         let opening = if header { Opening::Header } else { Opening::Nothing };
-        Self { at, opening, before: SmallVec::new(), generation, dismissals: 0, started: false }
+        let (opened, before) = (Opening::Nothing, SmallVec::new());
+        Self { at, opening, opened, before, generation, dismissals: 0, started: false }
     }
 
     /// Joined `channel` just now.
@@ -240,7 +243,9 @@ impl Follower {
 
     /// `sent` bytes of what [`Self::pending`] gave went out.
     pub fn advance(&mut self, mut sent: usize) {
-        self.started |= sent > 0;
+        if sent > 0 {
+            (self.started, self.opened) = (true, Opening::Nothing);
+        }
         while let Some(first) = self.before.first_mut() {
             if sent < first.len() {
                 let _ = first.split_to(sent);
@@ -275,8 +280,12 @@ impl Follower {
                     None if too_far => (SmallVec::new(), edge.offset()),
                     None => return None,
                 };
+                self.opening = if self.opened == Opening::Nothing { Opening::Splice } else { self.opened };
+                if self.opened != Opening::Nothing {
+                    // Nothing went out since the last time.
+                    self.before.clear();
+                }
                 self.before.extend(rest);
-                self.opening = Opening::Splice;
                 // Where random access points are not marked, any unit has to do.
                 let none = channel.qos().random_access_points == 0;
                 self.at = if none { At::aligning(edge.clone()) } else { At::Waiting { from } };
@@ -323,7 +332,7 @@ impl Follower {
             Opening::Splice => header.map(|header| header.splice.clone()),
             Opening::Nothing => None,
         };
-        self.opening = Opening::Nothing;
+        self.opened = std::mem::replace(&mut self.opening, Opening::Nothing);
         self.before.extend(first.filter(|bytes| !bytes.is_empty()));
     }
 

@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use common::{EXE, Server, agent, long, sh, until, with_argument};
@@ -92,6 +93,42 @@ async fn a_pipe_ends_though_other_commands_run() {
     drop(first.stdin.take());
     let exit = tokio::time::timeout(Duration::from_secs(20), first.wait()).await.unwrap();
     assert!(exit.success(), "{exit}");
+}
+
+#[tokio::test]
+async fn a_pipe_that_the_command_closes_has_ended_though_the_command_runs() {
+    let agent = agent();
+    let script = "exec 0<&- 1>&- 3<&-; while :; do sleep 0.05; done";
+    let spec = Spec { stdin: true, stdout: true, extra_inputs: 1, ..sh(script) };
+    let mut process = agent.start(spec).await.unwrap();
+    let within = Duration::from_secs(20);
+    let read = tokio::time::timeout(within, process.stdout.as_mut().unwrap().read(&mut [0])).await.unwrap();
+    assert_eq!(read.unwrap(), 0);
+    let flood = vec![0; 1 << 20];
+    for mut input in process.inputs.drain(..).chain(process.stdin.take()) {
+        let written = tokio::time::timeout(within, input.write_all(&flood)).await.unwrap();
+        assert_eq!(written.unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
+    }
+    process.kill();
+    assert_eq!(process.wait().await.signal, Some(9));
+}
+
+#[tokio::test]
+async fn no_other_child_of_ours_inherits_a_pipe() {
+    let agent = agent();
+    let spec = Spec { stdin: true, stdout: true, extra_inputs: 1, ..Spec::new(["cat"]) };
+    let process = agent.start(spec).await.unwrap();
+    let fds = [
+        process.stdin.as_ref().unwrap().as_raw_fd(),
+        process.stdout.as_ref().unwrap().as_raw_fd(),
+        process.inputs[0].as_raw_fd(),
+    ];
+    let other = std::process::Command::new("ls").args(["-l", "/proc/self/fd"]).output().unwrap();
+    let other = String::from_utf8_lossy(&other.stdout).into_owned();
+    for fd in fds {
+        let pipe = std::fs::read_link(format!("/proc/self/fd/{fd}")).unwrap();
+        assert!(!other.contains(pipe.to_str().unwrap()), "{pipe:?} in {other}");
+    }
 }
 
 #[tokio::test]

@@ -94,7 +94,7 @@ mod tests {
     async fn a_head_without_end_is_cut_at_16_kib() {
         let (mut client, mut server) = tokio::io::duplex(1 << 20);
         client.write_all(b"GET / HTTP/1.1\r\nA: ").await.unwrap();
-        client.write_all(&[b'a'; 40_000]).await.unwrap();
+        client.write_all(&vec![b'a'; 40_000]).await.unwrap();
         assert!(matches!(
             read_head(&mut server, Duration::from_secs(5)).await,
             First::Bad(BadHead::TooLarge)

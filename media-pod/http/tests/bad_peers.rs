@@ -1,4 +1,5 @@
 //! Peers that mean ill, or are broken. None of them may cost the others anything.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod support;
 
@@ -63,7 +64,7 @@ async fn what_is_no_request_is_answered_with_400_and_too_much_of_one_with_431() 
     let bench = Bench::plain().await;
     let answer = exchange(bench.http(), b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-    let answer = exchange(bench.http(), &[0; 100_000]).await;
+    let answer = exchange(bench.http(), &vec![0; 100_000]).await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     let long = format!("GET /live.ts HTTP/1.1\r\nCookie: {}\r\n\r\n", "x".repeat(100_000));
     let answer = exchange(bench.http(), long.as_bytes()).await;
@@ -212,14 +213,14 @@ async fn connections_beyond_the_limit_get_503_and_those_before_go_on() {
 
 #[tokio::test]
 async fn a_viewer_that_never_reads_costs_the_other_199_nothing() {
+    const PIECE: usize = 10_000;
+    const PIECES: usize = 600;
     let bench = Bench::plain().await;
     let live = bench.live();
     let mut publisher = live.publisher();
     let mut stalled = connect(&bench).await;
     stalled.write_all(GET_LIVE).await.unwrap();
     let mut readers = tokio::task::JoinSet::new();
-    const PIECE: usize = 10_000;
-    const PIECES: usize = 600;
     for _ in 0..199 {
         let mut viewer = connect(&bench).await;
         readers.spawn(async move {
@@ -267,16 +268,16 @@ async fn a_stalled_viewer_holds_little(bench: &Bench, arguments: &[&str]) {
         .unwrap();
     bench.viewers(1).await;
     until("seated", || live.channel.viewers() == 1).await;
-    let mut published = 0_u64;
+    let mut total = 0_u64;
     // Until it skips, which it does when it is a megabyte behind.
     until("skipped", || {
         publisher.publish(Bytes::from(vec![0; 10_000]), Marks::default());
-        published += 10_000;
+        total += 10_000;
         bench.door.viewers()[0].stats.skips() > 0
     })
     .await;
     let sent = bench.door.viewers()[0].stats.sent();
-    assert!(sent < published, "{sent} of {published}");
+    assert!(sent < total, "{sent} of {total}");
     bench.door.dismiss(bench.door.viewers()[0].id);
     bench.viewers(0).await;
     until("held no more", || live.held() == 0).await;
@@ -315,6 +316,7 @@ async fn out_of_file_descriptors() {
     open.pop();
     open.push(connect(&bench).await);
     tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(bench.door.counts().connections < open.len() as u64, "all were taken in");
     open.clear();
     assert!(exchange(bench.http(), b"GET /stat HTTP/1.0\r\n\r\n").await.ends_with("here I am\n"));
 }

@@ -1,4 +1,5 @@
 //! How a front door opens and closes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod support;
 
@@ -57,7 +58,7 @@ async fn a_door_that_nobody_uses_closes_at_once() {
     let mut kept = TcpStream::connect(bench.http()).await.unwrap();
     kept.write_all(b"GET /stat HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     head(&mut kept).await;
-    let closing = bench.door.shutdown(Duration::from_secs(60));
+    let closing = bench.door.shutdown(Duration::from_mins(1));
     tokio::time::timeout(Duration::from_secs(10), closing).await.expect("waited for nobody");
     drop((idle, kept));
 }

@@ -1,4 +1,5 @@
 //! What the log says, and what it must never say. One test: the log is the process's.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod support;
 

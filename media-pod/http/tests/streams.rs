@@ -1,4 +1,5 @@
 //! What a viewer gets over HTTP/1.x in the clear and over HTTP/2 with prior knowledge.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod support;
 

@@ -41,10 +41,10 @@ impl Found {
             {
                 *end = last;
             }
-            units => {
-                let more = Units::Every { first, stride, last };
+            Units::At(list) => list.extend((first..=last).step_by(stride as usize)),
+            units @ Units::Every { .. } => {
                 let mut all = as_list(units, None);
-                all.extend(as_list(&more, None));
+                all.extend((first..=last).step_by(stride as usize));
                 *units = Units::At(all);
             }
         }

@@ -11,6 +11,7 @@
 
 mod support;
 use millrace_bus::Container;
+use millrace_media::Sniffer;
 use support::*;
 
 fn check(bytes: &[u8], container: Container, kind: &str, codec: &str) -> Seen {
@@ -52,6 +53,27 @@ fn every_mp3_frame_is_a_unit_with_tags_passed_over() {
     }
     let bytes = ffmpeg(&[AUDIO, &["-c:a", "mp2", "-f", "mp2"]]);
     check(&bytes, Container::Mp3, "audio/mpeg", "mp3");
+}
+
+#[test]
+fn another_run_follows_one_that_was_cut_in_a_frame_and_needs_nothing_between() {
+    for (args, container, format) in [
+        (&["-c:a", "aac", "-f", "adts"], Container::Adts, "aac"),
+        (&["-c:a", "libmp3lame", "-f", "mp3"], Container::Mp3, "mp3"),
+    ] {
+        let bytes = ffmpeg(&[AUDIO, args]);
+        let (alone, _) = sniff(&bytes, container);
+        let cut = alone.units[60] as usize + 50;
+        let mut sniffer = Sniffer::new(None);
+        let mut seen = Seen::default();
+        seen.push(&mut sniffer, &bytes[..cut]);
+        assert!(sniffer.abandon().is_empty());
+        seen.push(&mut sniffer, &bytes);
+        assert_eq!(seen.units.len(), 61 + alone.units.len());
+        let (frames, _) = decode_as(&[&bytes[..cut], &bytes].concat(), 10_000, "0:a", Some(format));
+        let whole = decode_as(&bytes, 10_000, "0:a", Some(format)).0;
+        assert!(frames + 3 >= whole + 60, "{frames} of 60 + {whole}");
+    }
 }
 
 #[test]

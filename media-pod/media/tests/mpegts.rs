@@ -160,6 +160,23 @@ fn another_run_follows_one_that_was_cut_in_the_middle_of_a_packet() {
 }
 
 #[test]
+fn a_skip_to_a_random_access_point_decodes_from_there_on() {
+    let bytes = sample();
+    let (seen, sniffer) = sniff(&bytes, TS);
+    let header = sniffer.header().unwrap();
+    let (cut, to) = (seen.random_access[1] as usize + 188 * 100, seen.random_access[3] as usize);
+    let joined = [&bytes[..cut], &header.splice, &header.bytes, &bytes[to..]].concat();
+    let (frames, complaints) = decode(&joined, 10_000, "0:v");
+    let (before, _) = decode(&bytes[..cut], 10_000, "0:v");
+    let (after, _) = decode(&bytes[to..], 10_000, "0:v");
+    assert!(
+        (before + after - 1..=before + after).contains(&frames),
+        "{frames} of {before} + {after}: {complaints}"
+    );
+    assert!(after >= 24);
+}
+
+#[test]
 fn a_loop_of_a_file_is_a_new_epoch_and_the_same_header() {
     let bytes = sample().repeat(3);
     let mut sniffer = Sniffer::new(Some(TS));

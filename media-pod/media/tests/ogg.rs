@@ -56,6 +56,23 @@ fn key_frames_of_theora_are_random_access_points() {
 }
 
 #[test]
+fn another_run_follows_one_that_was_cut_in_a_page_and_needs_nothing_between() {
+    let bytes = ffmpeg(&[AUDIO, &["-c:a", "libvorbis", "-page_duration", "100000", "-f", "ogg"]]);
+    let (alone, _) = sniff(&bytes, OGG);
+    let cut = alone.units[20] as usize + 200;
+    let mut sniffer = Sniffer::new(None);
+    let mut seen = Seen::default();
+    seen.push(&mut sniffer, &bytes[..cut]);
+    assert!(sniffer.abandon().is_empty());
+    seen.push(&mut sniffer, &bytes);
+    assert_eq!(seen.units.len(), 21 + alone.units.len());
+    let samples = |bytes: &[u8]| decode_as(bytes, 10_000, "0:a", Some("ogg")).0;
+    let (first, whole) = (samples(&bytes[..alone.units[20] as usize]), samples(&bytes));
+    let both = samples(&[&bytes[..cut], &bytes].concat());
+    assert!(both + 12 >= first + whole && first > 20, "{both} of {first} + {whole}");
+}
+
+#[test]
 fn a_chain_has_the_header_of_its_newest_link() {
     let (a, b) = (
         ffmpeg(&[AUDIO, &["-c:a", "libvorbis", "-f", "ogg"]]),

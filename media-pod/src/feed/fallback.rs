@@ -69,7 +69,8 @@ impl Fallback {
             let hold = feed.demand.hold();
             let joined = feed.channel.join(Join { header: true, start: Start::Last });
             let subscriber = Subscriber::new(joined, true);
-            self.active = Some(Active { feed, name, subscriber, heard: Instant::now(), given: false, _hold: hold });
+            self.active =
+                Some(Active { feed, name, subscriber, heard: Instant::now(), given: false, _hold: hold });
             return Turn::Changes;
         };
         let deadline = active.heard + PATIENCE;

@@ -11,7 +11,10 @@ use bytes::Bytes;
 use millrace_bus::Channel;
 use tokio::{sync::watch, task::JoinHandle, time};
 
-use super::{Activation, FeedSpec, Order, Run, fallback::{Fallback, Turn}};
+use super::{
+    Activation, FeedSpec, Order, Run,
+    fallback::{Fallback, Turn},
+};
 use crate::{
     hold::Demand,
     intake::{Intake, Room},

@@ -59,7 +59,10 @@ impl Run {
                     let pipe = pipe::OpenOptions::new().open_receiver(path).map_err(named)?;
                     Kind::Pipe { pipe, buffer: ReadBuffer::default() }
                 } else if found.is_dir() {
-                    return Err(LastExit::of(&format!("{}: is a directory, not a file or named pipe", path.display())));
+                    return Err(LastExit::of(&format!(
+                        "{}: is a directory, not a file or named pipe",
+                        path.display()
+                    )));
                 } else {
                     let expected = spec.container;
                     Kind::File(FileRun::open(path.clone(), *looped, *paced, expected).await.map_err(named)?)
@@ -119,7 +122,13 @@ impl Run {
 impl From<Exit> for LastExit {
     fn from(exit: Exit) -> Self {
         let reason = exit.to_string();
-        Self { code: exit.code, signal: exit.signal, at: std::time::SystemTime::now(), reason, stderr: exit.stderr }
+        Self {
+            code: exit.code,
+            signal: exit.signal,
+            at: std::time::SystemTime::now(),
+            reason,
+            stderr: exit.stderr,
+        }
     }
 }
 

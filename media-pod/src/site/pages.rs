@@ -46,8 +46,10 @@ fn at_once(front: &Front, request: &PageRequest) -> Response<Bytes> {
         }
         Known::StatusPage => {
             let status = front.status(page.clients);
-            let options = PageOptions { json_path: api.enabled.then_some(api.path.as_str()), refresh_seconds: 2 };
-            let mut response = with_type(StatusCode::OK, "text/html; charset=utf-8", render_html(&status, &options));
+            let options =
+                PageOptions { json_path: api.enabled.then_some(api.path.as_str()), refresh_seconds: 2 };
+            let mut response =
+                with_type(StatusCode::OK, "text/html; charset=utf-8", render_html(&status, &options));
             let policy = HeaderValue::from_static(content_security_policy());
             response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
             response

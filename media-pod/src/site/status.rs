@@ -4,8 +4,8 @@ use std::{sync::atomic::Ordering, time::SystemTime};
 
 use millrace_bus::{Channel, Format, TrackKind};
 use millrace_status::{
-    Activation, ClientStatus, Configuration, ConfigurationError, FeedStatus, Gop, LastExit, Link, Listener, Moment,
-    Process, Program, Source, SourceKind, Status, StreamStatus, Totals, Track,
+    Activation, ClientStatus, Configuration, ConfigurationError, FeedStatus, Gop, LastExit, Link, Listener,
+    Moment, Process, Program, Source, SourceKind, Status, StreamStatus, Totals, Track,
 };
 
 use super::{Front, Usage};
@@ -18,7 +18,8 @@ impl Front {
         let shop = self.pod.shop();
         let (feeds, streams) = (shop.feeds.load(), shop.streams.load());
         let mut feeds: Vec<FeedStatus> = feeds.values().map(|feed| feed_status(feed)).collect();
-        let mut streams: Vec<StreamStatus> = streams.values().map(|stream| self.stream_status(stream)).collect();
+        let mut streams: Vec<StreamStatus> =
+            streams.values().map(|stream| self.stream_status(stream)).collect();
         feeds.sort_by(|a, b| a.name.cmp(&b.name));
         streams.sort_by(|a, b| a.path.cmp(&b.path));
         let usage = Usage::now();
@@ -120,7 +121,9 @@ impl Front {
                 let pictures = format.as_ref().is_none_or(|format| !format.audio_only());
                 pictures.then(|| format!("{}/pic", spec.path))
             }),
-            links: ["header", "keyframe", "keyframe=next"].map(|query| Link::with_query(&spec.path, query)).into(),
+            links: ["header", "keyframe", "keyframe=next"]
+                .map(|query| Link::with_query(&spec.path, query))
+                .into(),
         }
     }
 }
@@ -161,7 +164,7 @@ fn kind(spec: &feed::FeedSpec) -> SourceKind {
 
 fn gop(channel: &Channel) -> Option<Gop> {
     let qos = channel.qos();
-    (qos.gop_bytes > 0).then(|| Gop { milliseconds: qos.gop.as_millis() as u64, bytes: qos.gop_bytes })
+    (qos.gop_bytes > 0).then_some(Gop { milliseconds: qos.gop.as_millis() as u64, bytes: qos.gop_bytes })
 }
 
 fn tracks(format: Option<&Format>) -> Vec<Track> {

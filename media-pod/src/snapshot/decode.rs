@@ -100,10 +100,16 @@ fn command(container: Container, last: bool, skip: u64) -> Vec<String> {
         Container::Adts => "aac",
         Container::Mp3 => "mp3",
     };
-    let mut argv: Vec<String> = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-f", demuxer].map(Into::into).into();
+    let mut argv: Vec<String> =
+        ["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-f", demuxer].map(Into::into).into();
     argv.extend(["-i", "pipe:0", "-map", "0:v:0", "-an", "-sn", "-dn"].map(Into::into));
     if last {
-        argv.extend(["-vf".to_owned(), format!("select=gte(n\\,{skip})"), "-vsync".to_owned(), "passthrough".to_owned()]);
+        argv.extend([
+            "-vf".to_owned(),
+            format!("select=gte(n\\,{skip})"),
+            "-vsync".to_owned(),
+            "passthrough".to_owned(),
+        ]);
     } else {
         argv.extend(["-frames:v", "1"].map(Into::into));
     }

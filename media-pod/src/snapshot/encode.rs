@@ -73,7 +73,8 @@ mod tests {
 
     #[tokio::test]
     async fn quality_decides_on_the_size_and_png_keeps_every_pixel() {
-        let rgb: Vec<u8> = (0..64 * 48 * 3_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let rgb: Vec<u8> =
+            (0..64 * 48 * 3_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let picture = Arc::new(Picture { width: 64, height: 48, rgb });
         let low = encode(picture.clone(), Format::Jpeg, 20).await.unwrap();
         let high = encode(picture.clone(), Format::Jpeg, 95).await.unwrap();

@@ -77,7 +77,7 @@ impl Stream {
         drop(joined);
         let mut newest = self.snapshots.newest.lock().await;
         if !newest.as_ref().is_some_and(|decoded| self.serves(decoded, request, asked)) {
-            *newest = Some(self.decode(&carried, request.now, shop).await?);
+            *newest = Some(self.decode(&carried, request.now, asked, shop).await?);
         }
         let Some(decoded) = newest.as_mut() else { return Err(failed(&"nothing was decoded")) };
         let bytes = decoded.encode(request).await.map_err(|e| failed(&e))?;
@@ -94,10 +94,19 @@ impl Stream {
         }
     }
 
-    async fn decode(&self, carried: &Carried, now: bool, shop: &Shop) -> Result<Decoded, Refusal> {
+    async fn decode(
+        &self,
+        carried: &Carried,
+        now: bool,
+        asked: Instant,
+        shop: &Shop,
+    ) -> Result<Decoded, Refusal> {
         let waiting = async {
             let (mut place, began) = match self.channel.random_access_age() {
-                Some(age) => (self.channel.join(Join { header: true, start: Start::Last }), Instant::now() - age),
+                Some(age) => (
+                    self.channel.join(Join { header: true, start: Start::Last }),
+                    Instant::now().checked_sub(age).unwrap_or(asked),
+                ),
                 None => self.channel.next_random_access().await,
             };
             if place.offset().is_none() {
@@ -110,14 +119,18 @@ impl Stream {
             (place, began)
         };
         let (place, began) = tokio::time::timeout(Duration::from_secs(20), waiting).await.map_err(|_| {
-            Refusal::unavailable(format!("{} had no picture for 20 s", self.spec().path), Duration::from_secs(5))
+            Refusal::unavailable(
+                format!("{} had no picture for 20 s", self.spec().path),
+                Duration::from_secs(5),
+            )
         })?;
         let edge = Instant::now();
         let point = place.offset().unwrap_or_default();
         let frames = place.frames_since();
         let bytes = place.available();
         let last = now.then_some(frames);
-        let picture = decode::decode(carried.container, bytes, last, &shop.agent).await.map_err(|e| failed(&e))?;
+        let picture =
+            decode::decode(carried.container, bytes, last, &shop.agent).await.map_err(|e| failed(&e))?;
         shop.snapshots_decoded.fetch_add(1, Ordering::Relaxed);
         Ok(Decoded {
             point,

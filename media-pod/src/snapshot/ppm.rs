@@ -42,8 +42,10 @@ fn header(bytes: &[u8]) -> Result<Option<(u16, u16, usize)>, PpmError> {
         return Err(PpmError);
     }
     for field in &mut fields {
-        let digits_from = at + head.get(at..).unwrap_or_default().iter().take_while(|b| b.is_ascii_whitespace()).count();
-        let digits = head.get(digits_from..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count();
+        let digits_from =
+            at + head.get(at..).unwrap_or_default().iter().take_while(|b| b.is_ascii_whitespace()).count();
+        let digits =
+            head.get(digits_from..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count();
         at = digits_from + digits;
         if at >= head.len() {
             return if head.len() < 64 { Ok(None) } else { Err(PpmError) };
@@ -72,7 +74,9 @@ mod tests {
 
     #[test]
     fn what_is_no_picture_is_refused() {
-        for wrong in ["P5\n1 1\n255\n", "P6\n0 1\n255\n.", "P6\n99999 1\n255\n.", "P6\n1 1\n65535\n.", "GIF89a"] {
+        for wrong in
+            ["P5\n1 1\n255\n", "P6\n0 1\n255\n.", "P6\n99999 1\n255\n.", "P6\n1 1\n65535\n.", "GIF89a"]
+        {
             assert_eq!(take(&mut wrong.as_bytes().to_vec()), Err(PpmError), "{wrong}");
         }
     }

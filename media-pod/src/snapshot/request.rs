@@ -29,7 +29,11 @@ pub enum RequestError {
 
 impl Request {
     /// Understands the query (`format`, `quality`, `now`) and the `Accept` header, which counts where the query is silent.
-    pub fn parse(query: Option<&str>, headers: &HeaderMap, default: SnapshotSpec) -> Result<Self, RequestError> {
+    pub fn parse(
+        query: Option<&str>,
+        headers: &HeaderMap,
+        default: SnapshotSpec,
+    ) -> Result<Self, RequestError> {
         let accept = headers.get(http::header::ACCEPT).and_then(|value| value.to_str().ok());
         let format = accept.and_then(preferred).unwrap_or(default.format);
         let mut request = Self { format, quality: default.quality, now: false };
@@ -109,7 +113,10 @@ mod tests {
         assert_eq!(parse("", "image/png").unwrap().format, Format::Png);
         assert_eq!(parse("", "image/png;q=0.5, image/jpeg;q=0.9").unwrap().format, Format::Jpeg);
         assert_eq!(parse("format=jpg", "image/png").unwrap().format, Format::Jpeg);
-        assert_eq!(parse("format=PNG&now", "image/jpeg"), Ok(Request { format: Format::Png, quality: 85, now: true }));
+        assert_eq!(
+            parse("format=PNG&now", "image/jpeg"),
+            Ok(Request { format: Format::Png, quality: 85, now: true })
+        );
     }
 
     #[test]
@@ -120,6 +127,9 @@ mod tests {
             let error = parse(&format!("quality={wrong}"), "*/*").unwrap_err();
             assert_eq!(error.to_string(), format!("quality={wrong} is not a number from 1 to 100"));
         }
-        assert_eq!(parse("format=gif", "*/*").unwrap_err().to_string(), "format=gif is not known; `jpeg` and `png` are");
+        assert_eq!(
+            parse("format=gif", "*/*").unwrap_err().to_string(),
+            "format=gif is not known; `jpeg` and `png` are"
+        );
     }
 }

@@ -1,6 +1,12 @@
 //! What a command reads: each feed into its own descriptor, by a task of its own.
 
-use std::{io, sync::{Arc, atomic::{AtomicU64, Ordering}}};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use millrace_bus::Subscriber;
 use tokio::{io::AsyncWriteExt, net::unix::pipe, task::JoinSet};

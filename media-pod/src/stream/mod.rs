@@ -143,7 +143,8 @@ impl Stream {
 
     /// Needs it: its command runs, or its feed, until both are dropped.
     pub fn hold(&self) -> (Hold, Option<Hold>) {
-        let feed = self.passes_through().then(|| self.spec().feeds.first().and_then(|name| self.shop.feed(name)));
+        let feed =
+            self.passes_through().then(|| self.spec().feeds.first().and_then(|name| self.shop.feed(name)));
         (self.demand.hold(), feed.flatten().map(|feed| feed.demand.hold()))
     }
 }
@@ -151,7 +152,9 @@ impl Stream {
 impl StreamSpec {
     /// Whether what runs for it can go on running when it becomes `next`.
     pub fn runs_alike(&self, next: &Self) -> bool {
-        let running = |spec: &Self| (spec.feeds.clone(), spec.command.clone(), spec.container, spec.resurrect, spec.silence);
+        let running = |spec: &Self| {
+            (spec.feeds.clone(), spec.command.clone(), spec.container, spec.resurrect, spec.silence)
+        };
         running(self) == running(next)
     }
 }

@@ -47,7 +47,8 @@ impl Source for Stream {
             let joined = self.channel.join(join);
             let watching = Watching::new(&self);
             let format = self.ready(&joined).await?;
-            let content_type = format.map_or_else(|| "application/octet-stream".into(), |f| f.content_type.clone());
+            let content_type =
+                format.map_or_else(|| "application/octet-stream".into(), |f| f.content_type.clone());
             let flush = self.spec().flush;
             Ok(Opened { joined, content_type, flush, hold: Box::new(watching) })
         })

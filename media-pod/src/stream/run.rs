@@ -156,7 +156,11 @@ impl Keeper {
                 return None;
             }
             self.publish(&bytes, intake, gave);
-            watch = Silence { allowed: silence, heard: Instant::now(), fed_then: command.fed.load(Ordering::Relaxed) };
+            watch = Silence {
+                allowed: silence,
+                heard: Instant::now(),
+                fed_then: command.fed.load(Ordering::Relaxed),
+            };
         }
     }
 

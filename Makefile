@@ -1,0 +1,47 @@
+# The two commands of the README: `make run` and `make test`. Everything else is listed by `make help`.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Built things are kept where a clean checkout finds them again.
+CACHE ?= $(HOME)/.cache/millrace
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+export CARGO_TERM_COLOR ?= auto
+HTTP ?= 127.0.0.1:8080
+
+.PHONY: help
+help: ## List what can be made
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: run
+run: tools-run ## Run the quickstart on 127.0.0.1:8080 (HTTP=ADDRESS overrides)
+	cargo build --release --bin media-pod
+	scripts/clip
+	exec "$(CARGO_TARGET_DIR)/release/media-pod" run -f examples/quickstart.yaml --http $(HTTP)
+
+.PHONY: test
+test: tools-test ## Lint, build, and run all tests
+	scripts/test
+
+.PHONY: check
+check: ## The quick part of test: formatting, lints, unit tests of what needs no other program
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test -p millrace-bus -p millrace-media --lib
+
+.PHONY: bench
+bench: tools-bench ## Measure, side by side in one run, and print the table (20 minutes; BENCH=--quick: 2)
+	cargo build --release --bin media-pod
+	cargo run --release -p millrace-bench --bin bench -- all $(BENCH)
+
+.PHONY: crds
+crds: ## Write manifests/crds from the Rust types
+	cargo run -q -p millrace-crds --bin crdgen -- manifests/crds
+
+.PHONY: tools-run tools-test tools-bench
+tools-run:
+	scripts/tools run
+tools-test:
+	scripts/tools test
+tools-bench:
+	scripts/tools bench
