@@ -178,7 +178,8 @@ const END: &str = "<!-- bench:end -->";
 
 /// A document with what stands between its markers replaced; without markers, the table is the document.
 pub fn splice(document: &str, table: &str) -> String {
-    let around = document.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let around =
+        document.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     match around {
         Some((before, after)) => format!("{before}{BEGIN}\n{}\n{END}{after}", table.trim_end()),
         None => table.to_owned(),

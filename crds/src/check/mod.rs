@@ -29,6 +29,8 @@ pub(crate) struct Finding {
 #[derive(Default)]
 pub(crate) struct Checker {
     patterns: HashMap<String, Option<Regex>>,
+    /// How many errors there were that are no broken rules.
+    unfit: usize,
     pub(crate) errors: Vec<Finding>,
     pub(crate) warnings: Vec<Finding>,
 }
@@ -36,7 +38,7 @@ pub(crate) struct Checker {
 impl Checker {
     /// Checks `value`, which came from `node` (if it stands in the file at all), and fills in its defaults.
     pub(crate) fn check(&mut self, schema: &Value, node: Option<&Node>, value: &mut Value, path: &FieldPath) {
-        let before = self.errors.len();
+        let before = self.unfit;
         if flag(schema, "x-kubernetes-int-or-string") {
             self.int_or_string(schema, node, value, path);
         } else {
@@ -47,8 +49,8 @@ impl Checker {
                 None => {}
             }
         }
-        // Rules speak of values that are otherwise right.
-        if self.errors.len() == before {
+        // Rules speak of values that fit the schema.
+        if self.unfit == before {
             self.rules(schema, value, path);
         }
     }
@@ -192,12 +194,13 @@ impl Checker {
             if let Some(rule) = rule
                 && rule.holds.is_some_and(|holds| !holds(value))
             {
-                self.error(path, rule.message.to_owned(), None);
+                self.errors.push(Finding { field: path.clone(), message: rule.message.to_owned(), help: None });
             }
         }
     }
 
     fn error(&mut self, field: &FieldPath, message: String, help: Option<String>) {
+        self.unfit += 1;
         self.errors.push(Finding { field: field.clone(), message, help });
     }
 }
@@ -228,8 +231,7 @@ const fn kind_of(value: &Value) -> &'static str {
 /// A value for people: short.
 pub(crate) fn shown(value: &Value) -> String {
     match value {
-        Value::Array(_) => "this".to_owned(),
-        Value::Object(_) => "this".to_owned(),
+        Value::Array(_) | Value::Object(_) => "this".to_owned(),
         Value::String(text) if text.chars().count() > 60 => {
             format!("{}…", text.chars().take(60).collect::<String>())
         }

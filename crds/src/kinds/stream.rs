@@ -151,7 +151,7 @@ pub enum ContainerKind {
     Fmp4,
     /// Matroska (RFC 9559).
     Matroska,
-    /// WebM, the Matroska of browsers.
+    /// `WebM`, the Matroska of browsers.
     WebM,
     /// Flash Video.
     Flv,

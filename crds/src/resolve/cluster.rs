@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{
     Context, Objects, access,
-    command::allowed_args,
+    command::{allowed_args, used_names},
     fault::{Fault, Faults},
 };
 use crate::{hint, kinds::ClusterSpec, yaml::path::FieldPath};
@@ -95,6 +95,11 @@ fn templates(spec: &ClusterSpec, faults: &mut Faults<'_>) {
     for (name, template) in &spec.templates {
         let field = FieldPath::of("spec.templates").key(name);
         allowed_args(template.args.keys(), &field.key("args"), faults);
+        let used = used_names(template);
+        for arg in template.args.keys().filter(|arg| !used.contains(&arg.as_str())) {
+            let message = format!("the template does not use its argument {arg}");
+            faults.add(field.key("args").key(arg), message, format!("write {{{arg}}} where it belongs, or remove it"));
+        }
         let Some(below) = &template.template else { continue };
         allowed_args(below.args.keys(), &field.key("template").key("args"), faults);
         let field = field.key("template").key("name");

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     kinds::{FeedSpec, Source},
     resolved::{FinalFeed, FinalSource},
+    shared::Size,
     yaml::path::FieldPath,
 };
 
@@ -48,7 +49,7 @@ fn one(context: &Context<'_>, member: &Member<FeedSpec>, faults: &mut Faults<'_>
         silence: spec.silence.into(),
         image: spec.image.clone(),
         env: spec.env.clone(),
-        memory_per_process: spec.resources.as_ref().and_then(|it| it.memory_per_process).map(|size| size.get()),
+        memory_per_process: spec.resources.as_ref().and_then(|it| it.memory_per_process).map(Size::get),
         resources: spec.resources.clone(),
         standby: spec.standby,
     })

@@ -10,7 +10,7 @@ use crate::{
     hint,
     kinds::StreamSpec,
     resolved::{FinalStream, GopCache},
-    shared::Flush,
+    shared::{Flush, Size},
     yaml::path::FieldPath,
 };
 
@@ -62,7 +62,11 @@ fn one(context: &Context<'_>, member: &Member<StreamSpec>, faults: &mut Faults<'
         name: member.name.clone(),
         path: spec.path.clone(),
         feeds: spec.feeds.clone(),
-        command: argv(context, spec, faults)?,
+        command: match argv(context, spec, faults) {
+            Command::Argv(argv) => Some(argv),
+            Command::PassedThrough => None,
+            Command::Wrong => return None,
+        },
         container: spec.container,
         protocols: spec.protocols.clone(),
         flush: match spec.flush {
@@ -79,25 +83,31 @@ fn one(context: &Context<'_>, member: &Member<StreamSpec>, faults: &mut Faults<'
         pod: spec.pod,
         image: spec.image.clone(),
         env: spec.env.clone(),
-        memory_per_process: spec.resources.as_ref().and_then(|it| it.memory_per_process).map(|size| size.get()),
+        memory_per_process: spec.resources.as_ref().and_then(|it| it.memory_per_process).map(Size::get),
         resources: spec.resources.clone(),
         resurrect: spec.resurrect,
         silence: spec.silence.into(),
     })
 }
 
-/// The Stream's command with everything filled in; `Some(None)`: it is passed through.
-fn argv(context: &Context<'_>, spec: &StreamSpec, faults: &mut Faults<'_>) -> Option<Option<Vec<String>>> {
+enum Command {
+    Argv(Vec<String>),
+    PassedThrough,
+    /// What is wrong was said.
+    Wrong,
+}
+
+/// The Stream's command with everything filled in.
+fn argv(context: &Context<'_>, spec: &StreamSpec, faults: &mut Faults<'_>) -> Command {
     let known = Known::of_stream(&spec.feeds);
-    if let Some(command) = &spec.command {
-        return command::inline(command, &known, &FieldPath::of("spec.command"), faults).map(Some);
-    }
-    if let Some(reference) = &spec.template {
-        if context.cluster_unknown {
-            return None;
+    let argv = match (&spec.command, &spec.template) {
+        (Some(command), _) => command::inline(command, &known, &FieldPath::of("spec.command"), faults),
+        (None, Some(_)) if context.cluster_unknown => None,
+        (None, Some(reference)) => {
+            let field = FieldPath::of("spec.template");
+            command::template(reference, &context.cluster.templates, &known, &field, faults)
         }
-        let field = FieldPath::of("spec.template");
-        return command::template(reference, &context.cluster.templates, &known, &field, faults).map(Some);
-    }
-    Some(None)
+        (None, None) => return Command::PassedThrough,
+    };
+    argv.map_or(Command::Wrong, Command::Argv)
 }

@@ -10,7 +10,7 @@ use crate::rules;
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::ONE_VOLUME)]
 pub struct Volume {
-    /// A PersistentVolumeClaim in the same namespace.
+    /// A `PersistentVolumeClaim` in the same namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persistent_volume_claim: Option<ClaimVolume>,
     /// A directory of the node.
@@ -24,7 +24,7 @@ pub struct Volume {
     pub empty_dir: Option<EmptyDirVolume>,
 }
 
-/// A PersistentVolumeClaim.
+/// A `PersistentVolumeClaim`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClaimVolume {

@@ -41,10 +41,10 @@ impl Found {
             {
                 *end = last;
             }
-            Units::At(list) => list.extend((first..=last).step_by(stride as usize)),
+            Units::At(all) => all.extend((first..=last).step_by(stride.max(1) as usize)),
             units @ Units::Every { .. } => {
                 let mut all = as_list(units, None);
-                all.extend((first..=last).step_by(stride as usize));
+                all.extend((first..=last).step_by(stride.max(1) as usize));
                 *units = Units::At(all);
             }
         }

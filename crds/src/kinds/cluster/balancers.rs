@@ -61,7 +61,7 @@ pub struct Autoscale {
     #[serde(default = "two_thousand")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub sessions: u32,
-    /// Leaves the sizing to a HorizontalPodAutoscaler on CPU, through the scale subresource. Default: false.
+    /// Leaves the sizing to a `HorizontalPodAutoscaler` on CPU, through the scale subresource. Default: false.
     #[serde(default, skip_serializing_if = "crate::shared::is_false")]
     pub hpa: bool,
 }

@@ -102,8 +102,13 @@ fn check_memory(nodes: &[Weak<Node>], channel: &Channel, publisher: &Publisher, 
     }
 }
 
+/// A few seconds' worth, or what `PROPTEST_CASES` says.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(400)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_reader_gets_every_byte_once_from_a_unit_on_but_for_the_skips_it_is_told_of(
