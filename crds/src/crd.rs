@@ -71,7 +71,9 @@ fn tidy(value: &mut Value) {
             }
             // Whole numbers as such: `minimum: 0`, not `0.0`.
             for limit in ["minimum", "maximum"] {
-                if let Some(number) = fields.get(limit).and_then(Value::as_f64).filter(|number| number.fract() == 0.0) {
+                if let Some(number) =
+                    fields.get(limit).and_then(Value::as_f64).filter(|number| number.fract() == 0.0)
+                {
                     fields.insert(limit.to_owned(), Value::from(number as i64));
                 }
             }

@@ -3,9 +3,10 @@
 /// The word of `known` that needs the fewest changed letters to become `word`, if they are few enough.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_ascii_lowercase();
+    // A hostile file may hold tens of thousands of names and as many mistakes.
+    let known = known.into_iter().take(1000);
     let allowed = 1 + word.chars().count().min(64) / 4;
     known
-        .into_iter()
         .map(|candidate| (distance(&lower, &candidate.to_ascii_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
@@ -26,7 +27,11 @@ pub(crate) fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     match words.len() {
         0 => "none".to_owned(),
         1..=20 => words.join(", "),
-        more => format!("{} and {} more", words.iter().take(20).copied().collect::<Vec<_>>().join(", "), more - 20),
+        more => format!(
+            "{} and {} more",
+            words.iter().take(20).copied().collect::<Vec<_>>().join(", "),
+            more - 20
+        ),
     }
 }
 

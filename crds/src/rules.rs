@@ -13,6 +13,8 @@ pub struct CelRule {
     pub cel: &'static str,
     /// What is said when the rule does not hold: what would be right.
     pub message: &'static str,
+    /// The field below `self` that is to blame: `metadata.name`. Empty: `self` as a whole.
+    pub blames: &'static str,
     /// The rule in Rust. `None`: it compares with the object's former state, which only the API server has.
     pub holds: Option<fn(&Value) -> bool>,
 }
@@ -31,69 +33,69 @@ impl From<CelRule> for Rule {
 }
 
 macro_rules! rules {
-    ($($name:ident: $cel:expr, $message:expr, $holds:expr;)*) => {
-        $(pub(crate) const $name: CelRule = CelRule { cel: $cel, message: $message, holds: $holds };)*
+    ($($name:ident($blames:literal): $cel:expr, $message:expr, $holds:expr;)*) => {
+        $(pub(crate) const $name: CelRule = CelRule { cel: $cel, message: $message, blames: $blames, holds: $holds };)*
         /// Every rule there is.
         pub const ALL: &[CelRule] = &[$($name),*];
     };
 }
 
 rules! {
-    NAME: "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 40",
+    NAME("metadata.name"): "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 40",
         "metadata.name must be 1 to 40 lower-case letters, digits and -, beginning with a letter and not ending in -",
         Some(|it| is_object_name(text(it.get("metadata"), "name")));
-    CLUSTER_REF: "self == oldSelf",
+    CLUSTER_REF(""): "self == oldSelf",
         "clusterRef cannot be changed: delete the object and create it anew on the other Cluster", None;
-    ONE_SOURCE: "[has(self.command), has(self.template), has(self.file), has(self.pull), has(self.publish)].filter(x, x).size() == 1",
+    ONE_SOURCE(""): "[has(self.command), has(self.template), has(self.file), has(self.pull), has(self.publish)].filter(x, x).size() == 1",
         "exactly one of command, template, file, pull and publish must be given",
         Some(|it| count(it, &["command", "template", "file", "pull", "publish"]) == 1);
-    NOT_ITS_OWN_FALLBACK: "!has(self.spec.fallback) || self.spec.fallback.all(f, f != self.metadata.name)",
+    NOT_ITS_OWN_FALLBACK("spec.fallback"): "!has(self.spec.fallback) || self.spec.fallback.all(f, f != self.metadata.name)",
         "spec.fallback must not name the Feed itself", Some(not_its_own_fallback);
-    PULL_URL: "has(self.url) != has(self.urlFrom)",
+    PULL_URL(""): "has(self.url) != has(self.urlFrom)",
         "exactly one of url and urlFrom must be given", Some(|it| count(it, &["url", "urlFrom"]) == 1);
-    NO_PASSWORD: "!self.matches('^[a-z]+://[^/?#]*@')",
+    NO_PASSWORD(""): "!self.matches('^[a-z]+://[^/?#]*@')",
         "a URL must not hold user:password@: put them into a Secret and name it in credentials.secretRef",
         Some(|it| !has_userinfo(it.as_str().unwrap_or_default()));
-    ONE_COMMAND: "!(has(self.command) && has(self.template))",
+    ONE_COMMAND(""): "!(has(self.command) && has(self.template))",
         "at most one of command and template may be given", Some(|it| count(it, &["command", "template"]) <= 1);
-    TEMPLATE_COMMAND: "has(self.command) != has(self.template)",
+    TEMPLATE_COMMAND(""): "has(self.command) != has(self.template)",
         "exactly one of command and template must be given", Some(|it| count(it, &["command", "template"]) == 1);
-    ONE_SET: "!(has(self.each) && has(self.eachOf))",
+    ONE_SET(""): "!(has(self.each) && has(self.eachOf))",
         "at most one of each and eachOf may be given", Some(|it| count(it, &["each", "eachOf"]) <= 1);
-    MUX: "!has(self.feeds) || size(self.feeds) < 2 || has(self.command) || has(self.template)",
+    MUX("feeds"): "!has(self.feeds) || size(self.feeds) < 2 || has(self.command) || has(self.template)",
         "two or more feeds need a command (or template) to mux them, which reads each as {feed:NAME}",
         Some(|it| size(it, "feeds") < 2 || count(it, &["command", "template"]) > 0);
-    SOMETHING: "(has(self.feeds) && size(self.feeds) > 0) || has(self.command) || has(self.template)",
+    SOMETHING(""): "(has(self.feeds) && size(self.feeds) > 0) || has(self.command) || has(self.template)",
         "a Stream needs feeds, a command or a template: it has nothing to serve",
         Some(|it| size(it, "feeds") > 0 || count(it, &["command", "template"]) > 0);
-    GOP_CACHE: "has(self.bytes) != has(self.frames)",
+    GOP_CACHE(""): "has(self.bytes) != has(self.frames)",
         "exactly one of bytes and frames must be given", Some(|it| count(it, &["bytes", "frames"]) == 1);
-    PATH_END: "!self.matches('/(pic|index[.]m3u8|manifest[.]mpd|whep|whip)$')",
+    PATH_END(""): "!self.matches('/(pic|index[.]m3u8|manifest[.]mpd|whep|whip)$')",
         "a path must not end in pic, index.m3u8, manifest.mpd, whep or whip: those are served below every stream",
         Some(|it| !RESERVED_ENDS.contains(&it.as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default()));
-    PATH_DOTS: "!self.matches('/[.]{1,2}(/|$)')",
+    PATH_DOTS(""): "!self.matches('/[.]{1,2}(/|$)')",
         "a path must not hold the parts . and ..: clients resolve them before they ask",
         Some(|it| !it.as_str().unwrap_or_default().split('/').any(|part| part == "." || part == ".."));
-    ENV_VALUE: "!(has(self.value) && has(self.valueFrom))",
+    ENV_VALUE(""): "!(has(self.value) && has(self.valueFrom))",
         "at most one of value and valueFrom may be given", Some(|it| count(it, &["value", "valueFrom"]) <= 1);
-    ONE_VOLUME: "[has(self.persistentVolumeClaim), has(self.hostPath), has(self.nfs), has(self.emptyDir)].filter(x, x).size() == 1",
+    ONE_VOLUME(""): "[has(self.persistentVolumeClaim), has(self.hostPath), has(self.nfs), has(self.emptyDir)].filter(x, x).size() == 1",
         "exactly one of persistentVolumeClaim, hostPath, nfs and emptyDir must be given",
         Some(|it| count(it, &["persistentVolumeClaim", "hostPath", "nfs", "emptyDir"]) == 1);
-    GRANT: "(has(self.anyone) && self.anyone) != (has(self.basic) || has(self.token) || has(self.certificate))",
+    GRANT(""): "(has(self.anyone) && self.anyone) != (has(self.basic) || has(self.token) || has(self.certificate))",
         "either anyone: true or at least one of basic, token and certificate must be given",
         Some(|it| flag(it, "anyone") != (count(it, &["basic", "token", "certificate"]) > 0));
-    STORAGE: "has(self.s3) != has(self.path)",
+    STORAGE(""): "has(self.s3) != has(self.path)",
         "exactly one of s3 and path must be given", Some(|it| count(it, &["s3", "path"]) == 1);
-    VOLUME_PATH: "!has(self.volume) || has(self.path)",
+    VOLUME_PATH(""): "!has(self.volume) || has(self.path)",
         "volume needs path: where it is mounted", Some(|it| count(it, &["volume"]) == 0 || count(it, &["path"]) == 1);
-    TLS: "!(has(self.listeners.https) || has(self.listeners.rtmps)) || has(self.tls)",
+    TLS(""): "!(has(self.listeners.https) || has(self.listeners.rtmps)) || has(self.tls)",
         "listeners.https and listeners.rtmps need tls.secretName: a Secret of type kubernetes.io/tls", Some(tls);
-    HTTP_PORTS: "!has(self.http) || !has(self.https) || self.http.port != self.https.port",
+    HTTP_PORTS(""): "!has(self.http) || !has(self.https) || self.http.port != self.https.port",
         "http and https need ports of their own", Some(http_ports);
-    STATUS_PATHS: "self.statusPage.path != self.statusApi.path",
+    STATUS_PATHS(""): "self.statusPage.path != self.statusApi.path",
         "statusPage.path and statusApi.path must differ",
         Some(|it| text(it.get("statusPage"), "path") != text(it.get("statusApi"), "path"));
-    AUTOSCALE: "self.min <= self.max",
+    AUTOSCALE(""): "self.min <= self.max",
         "min must not be greater than max", Some(|it| number(it, "min") <= number(it, "max"));
 }
 

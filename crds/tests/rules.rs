@@ -1,4 +1,10 @@
 //! Every CEL rule of the CRDs and its twin in Rust say the same of the same objects: the CEL is run by kube-cel.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    reason = "tests say what is wrong by failing, and their tables are long"
+)]
 
 use std::collections::BTreeSet;
 
@@ -44,7 +50,11 @@ fn by_us(kind: &str, name: &str, spec: &Value) -> BTreeSet<String> {
     let messages: Vec<&str> = rules::ALL.iter().map(|rule| rule.message).collect();
     let text = object(kind, name, spec).to_string();
     let errors = check("rules.json", &text).errors;
-    errors.into_iter().map(|error| error.message).filter(|message| messages.contains(&message.as_str())).collect()
+    errors
+        .into_iter()
+        .map(|error| error.message)
+        .filter(|message| messages.contains(&message.as_str()))
+        .collect()
 }
 
 fn agree(kind: &str, name: &str, spec: &Value) -> BTreeSet<String> {
@@ -53,7 +63,7 @@ fn agree(kind: &str, name: &str, spec: &Value) -> BTreeSet<String> {
     ours
 }
 
-fn stream(fields: Value) -> Value {
+fn stream(fields: &Value) -> Value {
     let mut spec = json!({"path": "/a.ts", "feeds": ["a"]});
     for (name, value) in fields.as_object().unwrap() {
         spec[name] = value.clone();
@@ -84,9 +94,19 @@ fn cel_and_rust_say_the_same_of_every_case() {
         ("Feed", "door-", feed(source.clone()), "metadata.name must be"),
         ("Feed", "a.b", feed(source.clone()), "metadata.name must be"),
         ("Feed", "door", json!({"source": source, "fallback": ["slate"]}), good),
-        ("Feed", "door", json!({"source": source, "fallback": ["slate", "door"]}), "spec.fallback must not name"),
+        (
+            "Feed",
+            "door",
+            json!({"source": source, "fallback": ["slate", "door"]}),
+            "spec.fallback must not name",
+        ),
         ("Feed", "door", feed(json!({})), "exactly one of command, template, file"),
-        ("Feed", "door", feed(json!({"command": command, "file": {"path": "/a"}})), "exactly one of command, template"),
+        (
+            "Feed",
+            "door",
+            feed(json!({"command": command, "file": {"path": "/a"}})),
+            "exactly one of command, template",
+        ),
         ("Feed", "door", feed(json!({"publish": {"path": "/a"}})), good),
         ("Feed", "door", feed(json!({"publish": {"path": "/a/whip"}})), "a path must not end in pic"),
         ("Feed", "door", feed(json!({"pull": {}})), "exactly one of url and urlFrom"),
@@ -110,31 +130,56 @@ fn cel_and_rust_say_the_same_of_every_case() {
         ),
         ("Feed", "door", volume(json!({"nfs": {"server": "s", "path": "/p"}})), good),
         ("Feed", "door", volume(json!({})), "exactly one of persistentVolumeClaim"),
-        ("Feed", "door", volume(json!({"emptyDir": {}, "hostPath": {"path": "/p"}})), "exactly one of persistentVolume"),
-        ("Stream", "s", stream(json!({})), good),
-        ("Stream", "s", stream(json!({"command": command, "template": {"name": "t"}})), "at most one of command and template"),
-        ("Stream", "s", stream(json!({"each": ["a"], "eachOf": "b", "path": "/{each}"})), "at most one of each and eachOf"),
-        ("Stream", "s", stream(json!({"feeds": ["a", "b"]})), "two or more feeds need a command"),
-        ("Stream", "s", stream(json!({"feeds": ["a", "b"], "command": command})), good),
-        ("Stream", "s", stream(json!({"feeds": ["a", "b"], "template": {"name": "t"}})), good),
+        (
+            "Feed",
+            "door",
+            volume(json!({"emptyDir": {}, "hostPath": {"path": "/p"}})),
+            "exactly one of persistentVolume",
+        ),
+        ("Stream", "s", stream(&json!({})), good),
+        (
+            "Stream",
+            "s",
+            stream(&json!({"command": command, "template": {"name": "t"}})),
+            "at most one of command and template",
+        ),
+        (
+            "Stream",
+            "s",
+            stream(&json!({"each": ["a"], "eachOf": "b", "path": "/{each}"})),
+            "at most one of each and eachOf",
+        ),
+        ("Stream", "s", stream(&json!({"feeds": ["a", "b"]})), "two or more feeds need a command"),
+        ("Stream", "s", stream(&json!({"feeds": ["a", "b"], "command": command})), good),
+        ("Stream", "s", stream(&json!({"feeds": ["a", "b"], "template": {"name": "t"}})), good),
         ("Stream", "s", json!({"path": "/a"}), "a Stream needs feeds, a command or a template"),
         ("Stream", "s", json!({"path": "/a", "feeds": []}), "a Stream needs feeds, a command or a template"),
         ("Stream", "s", json!({"path": "/a", "command": command}), good),
-        ("Stream", "s", stream(json!({"gopCache": {}})), "exactly one of bytes and frames"),
-        ("Stream", "s", stream(json!({"gopCache": {"bytes": 0}})), good),
-        ("Stream", "s", stream(json!({"gopCache": {"bytes": "1Mi", "frames": 3}})), "exactly one of bytes and frames"),
-        ("Stream", "s", stream(json!({"path": "/a/pic"})), "a path must not end in pic"),
-        ("Stream", "s", stream(json!({"path": "/pic"})), "a path must not end in pic"),
-        ("Stream", "s", stream(json!({"path": "/a/index.m3u8"})), "a path must not end in pic"),
-        ("Stream", "s", stream(json!({"path": "/a/manifest.mpd"})), "a path must not end in pic"),
-        ("Stream", "s", stream(json!({"path": "/a/whep"})), "a path must not end in pic"),
-        ("Stream", "s", stream(json!({"path": "/a/epic"})), good),
-        ("Stream", "s", stream(json!({"path": "/pic/a"})), good),
-        ("Stream", "s", stream(json!({"path": "/index-m3u8"})), good),
-        ("Stream", "s", stream(json!({"path": "/a/../b"})), "a path must not hold the parts . and .."),
-        ("Stream", "s", stream(json!({"path": "/."})), "a path must not hold the parts . and .."),
-        ("Stream", "s", stream(json!({"path": "/.../a"})), good),
-        ("Stream", "s", stream(json!({"access": {"play": {"anyone": true, "basic": secret}}})), "either anyone: true or"),
+        ("Stream", "s", stream(&json!({"gopCache": {}})), "exactly one of bytes and frames"),
+        ("Stream", "s", stream(&json!({"gopCache": {"bytes": 0}})), good),
+        (
+            "Stream",
+            "s",
+            stream(&json!({"gopCache": {"bytes": "1Mi", "frames": 3}})),
+            "exactly one of bytes and frames",
+        ),
+        ("Stream", "s", stream(&json!({"path": "/a/pic"})), "a path must not end in pic"),
+        ("Stream", "s", stream(&json!({"path": "/pic"})), "a path must not end in pic"),
+        ("Stream", "s", stream(&json!({"path": "/a/index.m3u8"})), "a path must not end in pic"),
+        ("Stream", "s", stream(&json!({"path": "/a/manifest.mpd"})), "a path must not end in pic"),
+        ("Stream", "s", stream(&json!({"path": "/a/whep"})), "a path must not end in pic"),
+        ("Stream", "s", stream(&json!({"path": "/a/epic"})), good),
+        ("Stream", "s", stream(&json!({"path": "/pic/a"})), good),
+        ("Stream", "s", stream(&json!({"path": "/index-m3u8"})), good),
+        ("Stream", "s", stream(&json!({"path": "/a/../b"})), "a path must not hold the parts . and .."),
+        ("Stream", "s", stream(&json!({"path": "/."})), "a path must not hold the parts . and .."),
+        ("Stream", "s", stream(&json!({"path": "/.../a"})), good),
+        (
+            "Stream",
+            "s",
+            stream(&json!({"access": {"play": {"anyone": true, "basic": secret}}})),
+            "either anyone: true or",
+        ),
         ("Cluster", "c", json!({}), good),
         ("Cluster", "c", grant(json!({"anyone": true})), good),
         ("Cluster", "c", grant(json!({"basic": secret})), good),
@@ -152,8 +197,18 @@ fn cel_and_rust_say_the_same_of_every_case() {
         ),
         ("Cluster", "c", json!({"storage": {"a": {"path": "/a"}, "b": {"s3": {"bucket": "abc"}}}}), good),
         ("Cluster", "c", json!({"storage": {"a": {}}}), "exactly one of s3 and path"),
-        ("Cluster", "c", json!({"storage": {"a": {"path": "/a", "s3": {"bucket": "abc"}}}}), "exactly one of s3 and path"),
-        ("Cluster", "c", json!({"storage": {"b": {"s3": {"bucket": "abc"}, "volume": {"emptyDir": {}}}}}), "volume needs path"),
+        (
+            "Cluster",
+            "c",
+            json!({"storage": {"a": {"path": "/a", "s3": {"bucket": "abc"}}}}),
+            "exactly one of s3 and path",
+        ),
+        (
+            "Cluster",
+            "c",
+            json!({"storage": {"b": {"s3": {"bucket": "abc"}, "volume": {"emptyDir": {}}}}}),
+            "volume needs path",
+        ),
         ("Cluster", "c", json!({"listeners": {"https": {}}}), "listeners.https and listeners.rtmps need tls"),
         ("Cluster", "c", json!({"listeners": {"rtmps": {}}}), "listeners.https and listeners.rtmps need tls"),
         ("Cluster", "c", json!({"listeners": {"https": {}}, "tls": {"secretName": "s"}}), good),
@@ -164,11 +219,31 @@ fn cel_and_rust_say_the_same_of_every_case() {
             json!({"listeners": {"http": {"port": 8443}, "https": {}}, "tls": {"secretName": "s"}}),
             "http and https need ports of their own",
         ),
-        ("Cluster", "c", json!({"statusApi": {"path": "/stat"}}), "statusPage.path and statusApi.path must differ"),
-        ("Cluster", "c", json!({"balancers": {"autoscale": {"min": 3, "max": 2}}}), "min must not be greater than max"),
-        ("Cluster", "c", json!({"balancers": {"autoscale": {"min": 11}}}), "min must not be greater than max"),
+        (
+            "Cluster",
+            "c",
+            json!({"statusApi": {"path": "/stat"}}),
+            "statusPage.path and statusApi.path must differ",
+        ),
+        (
+            "Cluster",
+            "c",
+            json!({"balancers": {"autoscale": {"min": 3, "max": 2}}}),
+            "min must not be greater than max",
+        ),
+        (
+            "Cluster",
+            "c",
+            json!({"balancers": {"autoscale": {"min": 11}}}),
+            "min must not be greater than max",
+        ),
         ("Cluster", "c", json!({"balancers": {"autoscale": {}}}), good),
-        ("Cluster", "c", json!({"upstreams": [{"name": "eu", "url": "millrace://u:p@eu:1"}]}), "a URL must not hold user"),
+        (
+            "Cluster",
+            "c",
+            json!({"upstreams": [{"name": "eu", "url": "millrace://u:p@eu:1"}]}),
+            "a URL must not hold user",
+        ),
         ("Room", "r", json!({}), good),
         ("Room", "R", json!({}), "metadata.name must be"),
         ("Room", "r", json!({"store": {"redis": {"url": "redis://u:p@redis"}}}), "a URL must not hold user"),
@@ -193,7 +268,9 @@ fn every_rule_of_the_crds_has_its_twin_and_every_twin_is_in_a_crd() {
     fn texts(schema: &Value, into: &mut BTreeSet<String>) {
         match schema {
             Value::Object(fields) => {
-                for rule in fields.get("x-kubernetes-validations").and_then(Value::as_array).into_iter().flatten() {
+                for rule in
+                    fields.get("x-kubernetes-validations").and_then(Value::as_array).into_iter().flatten()
+                {
                     into.insert(rule["rule"].as_str().unwrap().to_owned());
                 }
                 fields.values().for_each(|below| texts(below, into));
@@ -203,7 +280,9 @@ fn every_rule_of_the_crds_has_its_twin_and_every_twin_is_in_a_crd() {
         }
     }
     let mut found = BTreeSet::new();
-    crd::definitions().iter().for_each(|definition| texts(definition.schema(), &mut found));
+    for definition in crd::definitions() {
+        texts(definition.schema(), &mut found);
+    }
     let known: BTreeSet<String> = rules::ALL.iter().map(|rule| rule.cel.to_owned()).collect();
     assert_eq!(found, known);
 }

@@ -5,10 +5,22 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod browser;
 mod children;
+mod mark;
+mod media;
 mod pod;
+mod resources;
+mod tools;
 mod wait;
+mod watcher;
 
+pub use browser::Browser;
 pub use children::{children_of, processes_marked};
+pub use mark::Mark;
+pub use media::{Packet, brightness, decode, grey, packets, tracks};
 pub use pod::{Pod, binary, read_from};
+pub use resources::{PATTERN, feed, live, remux, resource, stream, words};
+pub use tools::{Said, repository, run, script};
 pub use wait::{eventually, eventually_within};
+pub use watcher::Watcher;

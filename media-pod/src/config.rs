@@ -17,8 +17,12 @@ use crate::{plan::Plan, pod::Pod};
 pub const DEFAULT: &str = "/etc/millrace/millrace.yaml";
 /// Larger files are refused before they are read, in bytes.
 const LARGEST: u64 = 16 << 20;
-/// An editor writes a file in several steps.
+/// An editor writes a file in several steps: an edit is what stays the same for this long.
 const SETTLE: Duration = Duration::from_millis(30);
+/// The same for one that leaves nothing: that is mostly the first of two steps.
+const SETTLE_EMPTY: Duration = Duration::from_secs(1);
+/// An edit that does not settle is looked at after so many times.
+const UNSETTLED: u32 = 20;
 /// Where no event comes (some network file systems), the file is looked at this often.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -94,7 +98,8 @@ pub fn understand(file: &Path, text: &str) -> Result<Loaded, ConfigError> {
 /// Follows a file: what it says now, and what becomes of it.
 pub struct Follower {
     file: PathBuf,
-    text: String,
+    /// As it was read last, right or wrong; none where it could not be.
+    text: Option<String>,
     reports: Arc<Reports>,
 }
 
@@ -105,7 +110,7 @@ impl Follower {
         let loaded = understand(&file, &text)?;
         let report = Report { file: file.clone(), revision: revision(&text), at: SystemTime::now() };
         let reports = Arc::new(Reports(Mutex::new((report, None))));
-        Ok((Self { file, text, reports }, loaded))
+        Ok((Self { file, text: Some(text), reports }, loaded))
     }
 
     /// How it goes.
@@ -120,30 +125,54 @@ impl Follower {
         let _watcher = watch(&self.file, tell);
         loop {
             let _ = time::timeout(LOOK, changed.recv()).await;
-            time::sleep(SETTLE).await;
             while changed.try_recv().is_ok() {}
-            self.look(&pod, &taken);
+            if let Some(text) = self.settled().await {
+                self.look(text, &pod, &taken);
+            }
         }
     }
 
-    fn look(&mut self, pod: &Pod, taken: &impl Fn(&Resolved)) {
-        let text = match read(&self.file) {
-            Ok(text) if text == self.text => return,
-            Ok(text) => text,
-            // Between the removal of the old file and the creation of the new one there is none.
-            Err(ConfigError::Read { source: e, .. }) if e.kind() == io::ErrorKind::NotFound => return,
-            Err(e) => return self.refuse(vec![e.to_string()]),
+    /// What the file says now, if that is news, once nobody is at writing it.
+    async fn settled(&self) -> Option<Result<String, ConfigError>> {
+        let mut before = read(&self.file);
+        for _ in 0..UNSETTLED {
+            if before.as_ref().is_ok_and(|text| self.text.as_ref() == Some(text)) {
+                return None;
+            }
+            let empty = before.as_ref().map_or(true, |text| text.trim().is_empty());
+            time::sleep(if empty { SETTLE_EMPTY } else { SETTLE }).await;
+            let now = read(&self.file);
+            let same = match (&before, &now) {
+                (Ok(before), Ok(now)) => before == now,
+                (Err(before), Err(now)) => before.to_string() == now.to_string(),
+                _ => false,
+            };
+            if same {
+                return Some(now);
+            }
+            before = now;
+        }
+        Some(before)
+    }
+
+    fn look(&mut self, text: Result<String, ConfigError>, pod: &Pod, taken: &impl Fn(&Resolved)) {
+        let text = match text {
+            Ok(text) => self.text.insert(text),
+            Err(e) => {
+                // Whatever can be read next is news.
+                self.text = None;
+                return self.refuse(vec![e.to_string()]);
+            }
         };
-        self.text = text;
-        match understand(&self.file, &self.text) {
+        let revision = revision(text);
+        match understand(&self.file, text) {
             Ok(loaded) => {
                 for warning in &loaded.warnings {
                     tracing::warn!("{warning}");
                 }
                 let plan = pod.apply(loaded.resolved);
                 taken(&pod.resolved());
-                let report =
-                    Report { file: self.file.clone(), revision: revision(&self.text), at: SystemTime::now() };
+                let report = Report { file: self.file.clone(), revision, at: SystemTime::now() };
                 tracing::info!(revision = %report.revision, changes = %describe(&plan), "configuration taken");
                 *self.reports.0.lock().unwrap_or_else(PoisonError::into_inner) = (report, None);
             }

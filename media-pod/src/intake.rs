@@ -1,10 +1,16 @@
 //! Bytes of a run on their way into the bus: looked at once, published on every channel that carries them.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use millrace_bus::{Channel, Container, Format, Header, Marks, Publisher};
 use millrace_media::Sniffer;
+
+/// What has not shown what it is after this long never will: slow text, or another thing that nobody knows.
+const UNDECIDED: Duration = Duration::from_secs(5);
 
 /// Publishes what a feed or a command gives on one channel or more, with the marks that a sniffer finds.
 #[derive(Debug)]
@@ -43,9 +49,23 @@ pub struct Room(Arc<[Arc<Channel>]>);
 
 impl Room {
     /// Whether a publisher faster than real time may go on; `None` where nobody reads.
-    pub fn left(&self, window: u64) -> Option<bool> {
-        self.0.iter().filter_map(|channel| channel.has_room(window)).reduce(|all, one| all && one)
+    pub fn left(&self, window: u64) -> Option<Left> {
+        let each = self
+            .0
+            .iter()
+            .filter_map(|channel| channel.has_room(window))
+            .map(|room| Left { all: room, any: room });
+        each.reduce(|a, b| Left { all: a.all && b.all, any: a.any || b.any })
     }
+}
+
+/// Whether readers have room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Those of every channel that is read.
+    pub all: bool,
+    /// Those of one channel at least.
+    pub any: bool,
 }
 
 #[derive(Debug)]
@@ -55,6 +75,8 @@ struct Run {
     format: Option<Arc<Format>>,
     header: Option<Arc<Header>>,
     told: bool,
+    /// When its first bytes came.
+    since: Option<Instant>,
 }
 
 impl Intake {
@@ -101,12 +123,17 @@ impl Intake {
             format: None,
             header: None,
             told: false,
+            since: None,
         });
     }
 
     /// Publishes bytes of the run.
     pub fn push(&mut self, bytes: &Bytes) {
         let Some(run) = &mut self.run else { return };
+        let since = *run.since.get_or_insert_with(Instant::now);
+        if run.sniffer.as_ref().is_some_and(Sniffer::undecided) && since.elapsed() > UNDECIDED {
+            run.sniffer = None;
+        }
         let marks = run.sniffer.as_mut().map(|sniffer| sniffer.push(bytes)).unwrap_or_default();
         let header =
             run.sniffer.as_ref().and_then(|sniffer| Some((sniffer.header()?, sniffer.header_version())));
@@ -144,6 +171,12 @@ impl Intake {
             publisher.publish(rest.clone(), Marks::default());
             publisher.end();
         }
+    }
+
+    /// Whether the run that goes on cannot be begun in its middle without what came first.
+    pub fn needs_header(&self) -> bool {
+        let format = self.run.as_ref().and_then(|run| run.format.as_ref());
+        format.is_some_and(|format| format.container.needs_header())
     }
 
     /// Where to ask for room.

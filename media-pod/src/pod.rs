@@ -66,8 +66,13 @@ impl Pod {
 
         let streams = self.streams(&old_streams, &new, &plan);
         let feeds = self.feeds(&old_feeds, &new, &streams);
-        let routes = streams.values().map(|stream| (stream.spec().path.clone(), stream.clone())).collect();
         self.shop.feeds.store(Arc::new(feeds));
+        for (name, spec) in &new.streams {
+            if let (Some(Change::Adjust), Some(stream)) = (plan.streams.get(name), streams.get(name)) {
+                stream.change(spec.clone());
+            }
+        }
+        let routes = streams.values().map(|stream| (stream.spec().path.clone(), stream.clone())).collect();
         self.shop.streams.store(Arc::new(streams));
         self.routes.store(Arc::new(routes));
         self.resolved.store(Arc::new(resolved));
@@ -93,11 +98,8 @@ impl Pod {
     fn streams(&self, old: &Streams, new: &Specs, plan: &Plan) -> Streams {
         let kept = |name: &str, spec| {
             let stream = match (old.get(name), plan.streams.get(name)) {
-                (Some(stream), None) => stream.clone(),
-                (Some(stream), Some(Change::Adjust)) => {
-                    stream.change(spec);
-                    stream.clone()
-                }
+                // Adjusted below, once the feeds that it may need are there.
+                (Some(stream), None | Some(Change::Adjust)) => stream.clone(),
                 _ => Stream::start(spec, &self.shop),
             };
             (name.to_owned(), stream)

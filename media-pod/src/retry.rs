@@ -63,13 +63,8 @@ impl Retry {
     }
 
     /// Runs in a row that gave nothing.
-    pub fn failures(&self) -> u32 {
+    pub fn barren(&self) -> u32 {
         self.barren
-    }
-
-    /// It gives something.
-    pub fn gives(&mut self) {
-        self.barren = 0;
     }
 }
 
@@ -98,7 +93,7 @@ mod tests {
         }
         for _ in 0..10 {
             assert_eq!(retry.ended(now, Duration::from_secs(5), true).0, Duration::ZERO);
-            assert_eq!(retry.failures(), 0);
+            assert_eq!(retry.barren(), 0);
         }
     }
 
@@ -108,7 +103,7 @@ mod tests {
         let waited: Duration = (0..1000).map(|_| retry.ended(now, INSTANTLY, true).0).sum();
         assert!(waited > Duration::from_secs(90), "{waited:?}");
         assert!(retry.ended(now, INSTANTLY, true).0 <= LONGEST_DELAY_IF_GIVING);
-        assert_eq!(retry.failures(), 0, "it gives something");
+        assert_eq!(retry.barren(), 0, "it gives something");
     }
 
     #[test]
@@ -116,7 +111,7 @@ mod tests {
         let (mut retry, now) = (Retry::default(), Instant::now());
         for failures in 1..100 {
             assert_eq!(retry.ended(now, Duration::from_secs(5), false).0, Duration::ZERO);
-            assert_eq!(retry.failures(), failures);
+            assert_eq!(retry.barren(), failures);
         }
     }
 

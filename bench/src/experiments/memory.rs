@@ -57,7 +57,7 @@ pub fn memory(lab: &Lab, report: &mut Report) {
     for way in WAYS {
         let mut row = Row::new(format!("resident kB that a viewer adds, {}", way.name));
         for &kind in &lab.kinds {
-            if way.tls && matches!(kind, Kind::Floor | Kind::Icecast) {
+            if (way.tls || lab.quick) && matches!(kind, Kind::Floor | Kind::Icecast) {
                 continue;
             }
             let mut seen = Vec::new();

@@ -17,16 +17,25 @@ pub fn program(
     addr: SocketAddr,
     tls: Option<(&Identity, SocketAddr)>,
 ) -> Result<Program> {
-    let yaml = document("Feed", "bench", &feed(fifo, "Continuous"))
+    let mut yaml = document("Feed", "bench", &feed(fifo, "Continuous"))
         + &document("Stream", "bench", "path: /bench.ts, feeds: [bench]");
+    if let Some((id, _)) = tls {
+        yaml += &document("Cluster", "default", "tls: {secretName: bench}");
+        yaml += &secret(&fs::read_to_string(&id.cert)?, &fs::read_to_string(&id.key)?)?;
+    }
     fs::write(dir.join("millrace.yaml"), yaml)?;
     let mut program = run(pod, dir, addr);
-    if let Some((id, addr)) = tls {
+    if let Some((_, addr)) = tls {
         program.argv.extend(["--https".into(), addr.to_string().into()]);
-        program.argv.extend(["--tls-cert".into(), id.cert.clone().into()]);
-        program.argv.extend(["--tls-key".into(), id.key.clone().into()]);
     }
     Ok(program)
+}
+
+/// JSON strings are YAML strings.
+fn secret(cert: &str, key: &str) -> Result<String> {
+    let data = serde_json::json!({"tls.crt": cert, "tls.key": key});
+    let head = "apiVersion: v1\nkind: Secret\nmetadata: {name: bench}\ntype: kubernetes.io/tls\n";
+    Ok(format!("{head}stringData: {}\n---\n", serde_json::to_string(&data)?))
 }
 
 /// The media pod on the `millrace.yaml` in `dir`.

@@ -112,3 +112,53 @@ impl H2 {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn answer() -> Vec<u8> {
+        let mut all = frame(SETTINGS, 0, 0, &[]);
+        all.extend(frame(HEADERS, 4, 1, &[0x20, 0x88, 0x0f]));
+        all.extend(frame(DATA, 0, 1, b"hello"));
+        all.extend(frame(PING, 0, 0, b"12345678"));
+        all.extend(frame(DATA, 0, 1, b""));
+        all.extend(frame(DATA, 0, 1, b", world"));
+        all
+    }
+
+    #[test]
+    fn a_body_is_the_same_however_it_is_cut_and_settings_and_pings_are_answered() {
+        for step in 1..80 {
+            let (mut h, mut got, mut replies) = (H2::default(), Vec::new(), Vec::new());
+            for part in answer().chunks(step) {
+                replies.extend(h.feed(part, &mut |b| got.extend_from_slice(b)).unwrap());
+            }
+            assert_eq!(got, b"hello, world");
+            assert!(h.has_head());
+            assert_eq!(replies, [frame(SETTINGS, 1, 0, &[]), frame(PING, 1, 0, b"12345678")].concat());
+        }
+    }
+
+    #[test]
+    fn another_status_and_a_reset_are_errors() {
+        assert!(H2::default().feed(&frame(HEADERS, 4, 1, &[0x8d]), &mut |_| ()).is_err());
+        assert!(H2::default().feed(&frame(RST_STREAM, 0, 1, &[0; 4]), &mut |_| ()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_makes_it_panic(at in 0_usize..60, bytes in proptest::collection::vec(any::<u8>(), 1..80)) {
+            let mut all = answer();
+            let at = at.min(all.len());
+            all.splice(at.., bytes);
+            let mut h = H2::default();
+            for part in all.chunks(7) {
+                if h.feed(part, &mut |_| ()).is_err() {
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! Writes the CustomResourceDefinitions as YAML: `crdgen` to stdout, `crdgen DIRECTORY` one file each.
+//! Writes the custom resource definitions as YAML: `crdgen` to stdout, `crdgen DIRECTORY` one file each.
 
 use std::{env, fs, io, io::Write, path::Path, process::ExitCode};
 

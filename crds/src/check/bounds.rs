@@ -18,7 +18,8 @@ impl Checker {
         if let Some(choices) = schema.get("enum").and_then(Value::as_array) {
             let choices: Vec<&str> = choices.iter().filter_map(Value::as_str).collect();
             if !choices.contains(&text) {
-                let message = format!("{} is none of {}", shown(&text.into()), hint::list(choices.iter().copied()));
+                let message =
+                    format!("{} is none of {}", shown(&text.into()), hint::list(choices.iter().copied()));
                 let near = hint::nearest(text, choices).map(|near| format!("did you mean {near}?"));
                 return self.error(path, message, near);
             }
@@ -32,7 +33,8 @@ impl Checker {
         // Our own patterns all compile; a test says so.
         let compiled = self.patterns.entry(pattern.to_owned()).or_insert_with(|| Regex::new(pattern).ok());
         if compiled.as_ref().is_some_and(|compiled| !compiled.is_match(text)) {
-            let wanted = words::for_pattern(schema).map_or_else(|| format!("of the form {pattern}"), str::to_owned);
+            let wanted =
+                words::for_pattern(schema).map_or_else(|| format!("of the form {pattern}"), str::to_owned);
             self.error(path, format!("{} is not {wanted}", shown(&text.into())), None);
         }
     }

@@ -25,6 +25,9 @@ pub(crate) struct Finding {
     pub(crate) help: Option<String>,
 }
 
+/// The most that is said of one document.
+const MAX_FINDINGS: usize = 1000;
+
 /// Checks documents; keeps what it compiled for the next one.
 #[derive(Default)]
 pub(crate) struct Checker {
@@ -81,7 +84,9 @@ impl Checker {
                 (None, _) => self.unknown(name, properties, &path),
             }
         }
-        for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        for name in
+            schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+        {
             if !fields.contains_key(name) {
                 let description = properties.and_then(|it| it.get(name)).and_then(|it| it.get("description"));
                 let help = description.and_then(Value::as_str).map(first_sentence);
@@ -93,7 +98,11 @@ impl Checker {
 
     fn unknown(&mut self, name: &str, properties: Option<&Map<String, Value>>, path: &FieldPath) {
         let known: Vec<&str> = properties.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-        self.error(path, format!("the field {name} is not known"), Some(hint::help(name, known.iter().copied())));
+        self.error(
+            path,
+            format!("the field {name} is not known"),
+            Some(hint::help(name, known.iter().copied())),
+        );
     }
 
     fn list(&mut self, schema: &Value, node: Option<&Node>, value: &mut Value, path: &FieldPath) {
@@ -152,7 +161,11 @@ impl Checker {
         }
         if let Some((text, what)) = trap(node) {
             let message = format!("{text} without quotes is {what} to kubectl, and not to every YAML reader");
-            self.warnings.push(Finding { field: path.clone(), message, help: Some(format!("write {value}")) });
+            self.warnings.push(Finding {
+                field: path.clone(),
+                message,
+                help: Some(format!("write {value}")),
+            });
         }
         self.bounds(schema, value, path);
     }
@@ -176,12 +189,14 @@ impl Checker {
         };
         let (message, help) = match (scalar, value) {
             (_, Value::Null) => (format!("is empty; it must be {wanted}"), None),
-            (Some((text, Some(what))), _) if wanted.contains("string") => {
-                (format!("{text} without quotes is {what} to kubectl; it must be {wanted}"), Some(format!("write \"{text}\"")))
-            }
-            (Some((text, _)), Value::Bool(_) | Value::Number(_)) if wanted.contains("string") => {
-                (format!("{text} is {}; it must be {wanted}", kind_of(value)), Some(format!("write \"{text}\"")))
-            }
+            (Some((text, Some(what))), _) if wanted.contains("string") => (
+                format!("{text} without quotes is {what} to kubectl; it must be {wanted}"),
+                Some(format!("write \"{text}\"")),
+            ),
+            (Some((text, _)), Value::Bool(_) | Value::Number(_)) if wanted.contains("string") => (
+                format!("{text} is {}; it must be {wanted}", kind_of(value)),
+                Some(format!("write \"{text}\"")),
+            ),
             _ => (format!("{} is {}; it must be {wanted}", shown(value), kind_of(value)), None),
         };
         self.error(path, message, help);
@@ -189,19 +204,29 @@ impl Checker {
 
     fn rules(&mut self, schema: &Value, value: &Value, path: &FieldPath) {
         let texts = schema.get("x-kubernetes-validations").and_then(Value::as_array);
-        for text in texts.into_iter().flatten().filter_map(|rule| rule.get("rule")).filter_map(Value::as_str) {
+        for text in texts.into_iter().flatten().filter_map(|rule| rule.get("rule")).filter_map(Value::as_str)
+        {
             let rule = rules::ALL.iter().find(|rule| rule.cel == text);
             if let Some(rule) = rule
                 && rule.holds.is_some_and(|holds| !holds(value))
             {
-                self.errors.push(Finding { field: path.clone(), message: rule.message.to_owned(), help: None });
+                let steps = rule.blames.split('.').filter(|step| !step.is_empty());
+                let field = steps.fold(path.clone(), |path, step| path.key(step));
+                self.find(Finding { field, message: rule.message.to_owned(), help: None });
             }
+        }
+    }
+
+    /// Keeps a finding, unless there are more than anybody reads.
+    fn find(&mut self, finding: Finding) {
+        if self.errors.len() < MAX_FINDINGS {
+            self.errors.push(finding);
         }
     }
 
     fn error(&mut self, field: &FieldPath, message: String, help: Option<String>) {
         self.unfit += 1;
-        self.errors.push(Finding { field: field.clone(), message, help });
+        self.find(Finding { field: field.clone(), message, help });
     }
 }
 

@@ -10,12 +10,21 @@ pub(super) fn for_pattern(schema: &Value) -> Option<&'static str> {
         (Flush::PATTERN, "Now or a duration, such as 20ms"),
         (Size::PATTERN, "a size: a number, alone or with k, M, G, T, Ki, Mi, Gi or Ti, such as 16Mi"),
         (Activation::PATTERN, "OnDemand, Continuous or a number of seconds to stay alive unused"),
-        (StreamPath::PATTERN, "a path of letters, digits and . _ ~ @ : + = , - behind each /, such as /cams/front.ts"),
-        ("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "a name of a-z, 0-9 and -, beginning and ending with a letter or digit"),
+        (
+            StreamPath::PATTERN,
+            "a path of letters, digits and . _ ~ @ : + = , - behind each /, such as /cams/front.ts",
+        ),
+        (
+            "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+            "a name of a-z, 0-9 and -, beginning and ending with a letter or digit",
+        ),
         (r"^([-a-z0-9]|\{each\})+$", "the name of a Feed: a-z, 0-9 and -, and {each} in a set"),
         ("^[A-Za-z_][A-Za-z0-9_]*$", "the name of a variable: letters, digits and _"),
         ("^/", "an absolute path: it begins with /"),
-        ("^(/[A-Za-z0-9._~@:+=,-]+)+$", "a path of letters, digits and . _ ~ @ : + = , - behind each /, such as /stat"),
+        (
+            "^(/[A-Za-z0-9._~@:+=,-]+)+$",
+            "a path of letters, digits and . _ ~ @ : + = , - behind each /, such as /stat",
+        ),
         ("^[0-9a-fA-F.:]+$", "an IP address, such as 127.0.0.1 or ::"),
         (
             "^(rtsps?|rtmps?|srt|https?|udp|millrace)://[^ ]+$",

@@ -20,7 +20,8 @@ mod upstream;
 
 pub use balancers::{Autoscale, BalancerMode, Balancers, EdgeCache};
 pub use listeners::{
-    HttpListener, HttpsListener, Listeners, RtmpListener, RtmpsListener, RtspListener, SrtListener, WebrtcListener,
+    HttpListener, HttpsListener, Listeners, RtmpListener, RtmpsListener, RtspListener, SrtListener,
+    WebrtcListener,
 };
 pub use servers::{Packing, Servers, Service, ServiceType};
 pub use status_pages::{StatusApi, StatusPage};
@@ -203,7 +204,7 @@ pub struct ClusterStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub selector: Option<String>,
-    /// Its Feeds.
+    /// How many Feeds run on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feeds: Option<FeedCount>,
     /// Where viewers reach it.

@@ -144,11 +144,12 @@ pub struct FileSource {
 pub struct PullSource {
     /// The URL: `rtsp://`, `rtsps://`, `rtmp://`, `rtmps://`, `srt://`, `http://`, `https://` (progressive or
     /// HLS), `udp://` or `millrace://` (another cluster). It holds no user name and no password.
+    /// Default: none, then `urlFrom` is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024), regex(pattern = "^(rtsps?|rtmps?|srt|https?|udp|millrace)://[^ ]+$"))]
     #[x_kube(validation = rules::NO_PASSWORD)]
     pub url: Option<String>,
-    /// The key of a Secret that holds the URL, for one that must not be seen.
+    /// The key of a Secret that holds the URL, for one that must not be seen. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url_from: Option<UrlFrom>,
     /// The user name and password to use. Default: none.
@@ -203,7 +204,8 @@ pub enum PublishProtocol {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FeedStatus {
-    /// What it does now.
+    /// What it does now: `Idle` (rests, because nobody uses it), `Starting`, `Running`, `Silent` (alive, but gives
+    /// nothing), `Backoff` (failed and will be started again) or `Failed` (ended for good).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<FeedState>,
     /// The kind of its source: `command`, `template`, `file`, `pull`, `publish`, or `set`.
@@ -237,6 +239,7 @@ pub struct FeedStatus {
 
 /// What a Feed does now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::shared::drop_description)]
 pub enum FeedState {
     /// It rests, because nobody uses it.
     Idle,

@@ -1,15 +1,19 @@
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     rules,
-    shared::{
-        Access, ClusterRef, Duration, EndpointUrls, EnvVar, Flush, Resources, SecretKeyRef, Size, StreamPath,
-        TemplateRef, yes,
-    },
+    shared::{Access, ClusterRef, Duration, EnvVar, Flush, Resources, StreamPath, TemplateRef, yes},
 };
+
+mod options;
+mod outputs;
+mod status;
+
+pub use options::{GopCacheSpec, Hls, Snapshot, SnapshotFormat};
+pub use outputs::{KeyFrom, Push, Record, RecordFormat, Rendition};
+pub use status::{StreamState, StreamStatus};
 
 /// One output of zero or more Feeds at one path: passed through, or made by a command once for all viewers.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,7 +83,8 @@ pub struct StreamSpec {
     /// A command of the Cluster's `spec.templates`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<TemplateRef>,
-    /// The container of what the command writes. Default: found by looking at it.
+    /// The container of what the Stream serves: `MpegTs`, `Fmp4`, `Matroska`, `WebM`, `Flv`, `Ogg`, `Adts`, `Mp3`,
+    /// `Mpjpeg`, or `Raw` for anything else. Default: found by looking at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<ContainerKind>,
     /// The protocols it is served by. Default: `Http`, and whatever the Cluster's listeners can carry of its codecs.
@@ -144,6 +149,7 @@ const fn ten_seconds() -> Duration {
 
 /// A container of media that can be streamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::shared::drop_description)]
 pub enum ContainerKind {
     /// MPEG transport stream (ISO/IEC 13818-1).
     MpegTs,
@@ -178,7 +184,7 @@ pub enum PlayProtocol {
     Dash,
     /// RTMP and RTMPS.
     Rtmp,
-    /// RTSP.
+    /// RTSP, interleaved or over UDP.
     Rtsp,
     /// SRT in live mode.
     Srt,
@@ -194,210 +200,4 @@ pub enum PodChoice {
     Shared,
     /// A pod of its own.
     Own,
-}
-
-/// How much is kept since the last random access point. Exactly one field; 0 keeps nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = rules::GOP_CACHE)]
-pub struct GopCacheSpec {
-    /// The most bytes (`16Mi`); a group of pictures that is longer is not kept at all. 0: off.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bytes: Option<Size>,
-    /// The most frames; a group of pictures that is longer is not kept at all. 0: off.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 100_000))]
-    pub frames: Option<u32>,
-}
-
-impl Default for GopCacheSpec {
-    fn default() -> Self {
-        Self { bytes: Some(Size(16 << 20)), frames: None }
-    }
-}
-
-/// Pictures of a Stream at PATH/pic.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Snapshot {
-    /// Whether there are any. Default: true.
-    #[serde(default = "yes")]
-    pub enabled: bool,
-    /// The format of a client that says neither `?format=` nor `Accept`. Default: `Jpeg`.
-    #[serde(default)]
-    pub format: SnapshotFormat,
-    /// The quality of a JPEG whose client does not say `?quality=`, in percent (1 to 100). Default: 85.
-    #[serde(default = "good_quality")]
-    #[schemars(range(min = 1, max = 100))]
-    pub quality: u8,
-}
-
-const fn good_quality() -> u8 {
-    85
-}
-
-impl Default for Snapshot {
-    fn default() -> Self {
-        Self { enabled: true, format: SnapshotFormat::Jpeg, quality: good_quality() }
-    }
-}
-
-/// The format of a picture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum SnapshotFormat {
-    /// JPEG.
-    #[default]
-    Jpeg,
-    /// PNG.
-    Png,
-}
-
-/// How HLS is cut.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Hls {
-    /// The length of a segment; it ends at the next random access point. A duration. Default: `2s`.
-    #[serde(default = "segment")]
-    pub segment: Duration,
-    /// The length of a part (low latency). A duration. Default: `200ms`.
-    #[serde(default = "part")]
-    pub part: Duration,
-    /// How many segments the playlist lists (3 to 1000). Default: 6.
-    #[serde(default = "window")]
-    #[schemars(range(min = 3, max = 1000))]
-    pub window: u16,
-}
-
-const fn segment() -> Duration {
-    Duration::from_secs(2)
-}
-
-const fn part() -> Duration {
-    Duration::from_millis(200)
-}
-
-const fn window() -> u16 {
-    6
-}
-
-impl Default for Hls {
-    fn default() -> Self {
-        Self { segment: segment(), part: part(), window: window() }
-    }
-}
-
-/// A smaller version of the picture.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Rendition {
-    /// Its name, which is in its address: `720p`.
-    #[schemars(length(min = 1, max = 32), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
-    pub name: String,
-    /// The height of its picture in pixels (16 to 8640); the width follows.
-    #[schemars(range(min = 16, max = 8640))]
-    pub height: u16,
-    /// The bit rate of its video in bits a second: `2M`.
-    pub bitrate: Size,
-}
-
-/// How a Stream is recorded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Record {
-    /// The name of a storage in the Cluster's `spec.storage`.
-    #[schemars(length(min = 1, max = 63))]
-    pub storage: String,
-    /// The container of the files. Default: `Fmp4`.
-    #[serde(default)]
-    pub format: RecordFormat,
-    /// The length of a file; it ends at the next random access point. A duration. Default: `60s`.
-    #[serde(default = "one_minute")]
-    pub segment: Duration,
-    /// How long files are kept; `0s`: for ever. A duration. Default: `168h`.
-    #[serde(default = "one_week")]
-    pub keep: Duration,
-}
-
-const fn one_minute() -> Duration {
-    Duration::from_secs(60)
-}
-
-const fn one_week() -> Duration {
-    Duration::from_secs(168 * 3600)
-}
-
-/// The container of a recording.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum RecordFormat {
-    /// Fragmented MP4.
-    #[default]
-    Fmp4,
-    /// MPEG transport stream.
-    MpegTs,
-}
-
-/// A server that a Stream is sent on to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Push {
-    /// The URL: `rtmp://`, `rtmps://`, `rtsp://`, `srt://`, `http://`, `https://` or `millrace://`.
-    #[schemars(length(max = 1024), regex(pattern = "^(rtmps?|rtsp|srt|https?|millrace)://[^ ]+$"))]
-    pub url: String,
-    /// The stream key, which is put behind the URL's last `/`. Default: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key_from: Option<KeyFrom>,
-}
-
-/// Where a stream key comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct KeyFrom {
-    /// A key of a Secret in the same namespace.
-    pub secret_key_ref: SecretKeyRef,
-}
-
-/// What a Stream does.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct StreamStatus {
-    /// What it does now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<StreamState>,
-    /// Where it can be watched, by protocol.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url: Option<EndpointUrls>,
-    /// Its codecs as in RFC 6381: `avc1.64001f`, `mp4a.40.2`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), inner(length(max = 64)), extend("x-kubernetes-list-type" = "atomic"))]
-    pub codecs: Vec<String>,
-    /// Of a set: how many members it has.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub members: Option<i32>,
-    /// Of a set: how many members are ready.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ready: Option<i32>,
-    /// What is well and what is wrong: `Ready` first, then one for each thing that can be wrong.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
-    /// The `metadata.generation` that this status is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-}
-
-/// What a Stream does now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum StreamState {
-    /// It rests, because nobody watches.
-    Idle,
-    /// It was started and has given nothing yet.
-    Starting,
-    /// It gives media.
-    Running,
-    /// It is alive and gives nothing.
-    Silent,
-    /// It failed and will be started again.
-    Backoff,
-    /// It ended and will not be started again.
-    Failed,
 }

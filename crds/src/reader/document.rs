@@ -57,12 +57,20 @@ impl Reader {
             let help = "it begins with apiVersion, kind and metadata".to_owned();
             return self.error(node.place, None, None, "a document must be a mapping".to_owned(), Some(help));
         };
-        let (Some(version), Some(kind)) = (self.word(&node, "apiVersion"), self.word(&node, "kind")) else { return };
+        let (Some(version), Some(kind)) = (self.word(&node, "apiVersion"), self.word(&node, "kind")) else {
+            return;
+        };
         match known(&version, &kind) {
             Known::Ours(kind) => self.ours(kind, node),
             Known::Secret => self.secret(node),
             Known::List if inside => {
-                self.error(node.place, None, None, "a List stands in a List".to_owned(), Some("one List".to_owned()));
+                self.error(
+                    node.place,
+                    None,
+                    None,
+                    "a List stands in a List".to_owned(),
+                    Some("one List".to_owned()),
+                );
             }
             Known::List => {
                 if let Content::Map(entries) = &mut node.content
@@ -173,7 +181,11 @@ impl Reader {
     }
 
     fn findings(&mut self, kind: &str, name: &str, node: &Node, findings: Vec<Finding>) {
-        let object = if rules::is_object_name(name) || kind == "Secret" { format!("{kind}/{name}") } else { kind.to_owned() };
+        let object = if rules::is_object_name(name) || kind == "Secret" {
+            format!("{kind}/{name}")
+        } else {
+            kind.to_owned()
+        };
         for Finding { field, message, help } in findings {
             self.error(node.place_of(&field), Some(object.clone()), Some(&field), message, help);
         }

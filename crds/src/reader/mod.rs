@@ -103,10 +103,11 @@ pub fn check(file_name: &str, text: &str) -> Checked {
 impl Documents {
     /// Gives a fault its place in the file.
     pub fn locate(&self, fault: Fault) -> Diagnostic {
-        let mut these = self.places.iter().filter(|placed| placed.kind == fault.kind && placed.name == fault.name);
+        let mut these =
+            self.places.iter().filter(|placed| placed.kind == fault.kind && placed.name == fault.name);
         // Of two objects with one name it is the second that is too many.
         let name = FieldPath::of("metadata.name");
-        let placed = if fault.field == name { these.last() } else { these.next() };
+        let placed = if fault.field == name { these.next_back() } else { these.next() };
         let place = placed.map_or(Place { line: 1, column: 1 }, |placed| placed.node.place_of(&fault.field));
         Diagnostic {
             file: self.file.clone(),
@@ -131,7 +132,7 @@ fn read_all(file_name: &str, text: &str) -> (Documents, Vec<Diagnostic>) {
 }
 
 fn sorted(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    diagnostics.sort_by(|one, other| (one.line, one.column).cmp(&(other.line, other.column)));
+    diagnostics.sort_by_key(|it| (it.line, it.column));
     diagnostics.dedup();
     diagnostics
 }

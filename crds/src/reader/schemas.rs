@@ -8,7 +8,8 @@ pub(super) struct Schemas(Vec<(&'static str, Value)>);
 
 impl Schemas {
     pub(super) fn new() -> Self {
-        let ours = crd::definitions().iter().map(|definition| (definition.kind, document(definition.schema())));
+        let ours =
+            crd::definitions().iter().map(|definition| (definition.kind, document(definition.schema())));
         Self(ours.chain([("Secret", secret::schema())]).collect())
     }
 

@@ -26,7 +26,12 @@ pub(crate) fn secret<'a>(
     found
 }
 
-pub(crate) fn user_and_password(context: &Context<'_>, name: &str, field: FieldPath, faults: &mut Faults<'_>) {
+pub(crate) fn user_and_password(
+    context: &Context<'_>,
+    name: &str,
+    field: FieldPath,
+    faults: &mut Faults<'_>,
+) {
     if let Some(secret) = secret(context, name, &field, faults)
         && secret.user_and_password().is_none()
     {
@@ -44,7 +49,12 @@ pub(crate) fn certificate(context: &Context<'_>, name: &str, field: FieldPath, f
     }
 }
 
-pub(crate) fn key(context: &Context<'_>, reference: &SecretKeyRef, field: &FieldPath, faults: &mut Faults<'_>) {
+pub(crate) fn key(
+    context: &Context<'_>,
+    reference: &SecretKeyRef,
+    field: &FieldPath,
+    faults: &mut Faults<'_>,
+) {
     let Some(secret) = secret(context, &reference.name, &field.key("name"), faults) else { return };
     match secret.data.get(&reference.key) {
         Some(value) if std::str::from_utf8(value).is_ok_and(|text| !text.contains('\0')) => {}
@@ -70,7 +80,12 @@ pub(crate) fn access(context: &Context<'_>, access: &Access, field: &FieldPath, 
 
 fn grant(context: &Context<'_>, grant: &Grant, field: &FieldPath, faults: &mut Faults<'_>) {
     if let Some(basic) = &grant.basic {
-        user_and_password(context, &basic.secret_ref.name, field.key("basic").key("secretRef").key("name"), faults);
+        user_and_password(
+            context,
+            &basic.secret_ref.name,
+            field.key("basic").key("secretRef").key("name"),
+            faults,
+        );
     }
     if let Some(token) = &grant.token {
         let field = field.key("token").key("keyFrom").key("secretKeyRef");

@@ -26,6 +26,7 @@ pub(crate) fn choose(objects: &Objects, into: &mut Vec<Fault>) -> (String, Clust
 /// Whether this is the name of the Cluster.
 pub(crate) fn check_ref(context: &Context<'_>, name: &str, faults: &mut Faults<'_>) {
     let known = name == context.cluster_name
+        || faults.is_full()
         || context.objects.clusters.iter().any(|(cluster, _)| cluster == name)
         || context.objects.is_broken("Cluster", name);
     if !known {
@@ -50,7 +51,8 @@ pub(crate) fn check(context: &Context<'_>, into: &mut Vec<Fault>) {
     addresses(spec, faults);
     for (name, storage) in &spec.storage {
         if let Some(credentials) = storage.s3.as_ref().and_then(|s3| s3.credentials.as_ref()) {
-            let field = FieldPath::of("spec.storage").key(name).key("s3").key("credentials").key("secretName");
+            let field =
+                FieldPath::of("spec.storage").key(name).key("s3").key("credentials").key("secretName");
             access::secret(context, &credentials.secret_name, &field, faults);
         }
     }
@@ -81,7 +83,11 @@ fn addresses(spec: &ClusterSpec, faults: &mut Faults<'_>) {
         if let Some(address) = address
             && address.parse::<IpAddr>().is_err()
         {
-            faults.add(field.key("address"), format!("{address} is no IP address"), "such as 127.0.0.1 or ::");
+            faults.add(
+                field.key("address"),
+                format!("{address} is no IP address"),
+                "such as 127.0.0.1 or ::",
+            );
         }
         if let Some((_, _, other)) = taken.iter().find(|(used, same, _)| *used == port && *same == tcp) {
             faults.add(field.key("port"), format!("{other} has the port {port}, too"), "a port of its own");
@@ -98,7 +104,11 @@ fn templates(spec: &ClusterSpec, faults: &mut Faults<'_>) {
         let used = used_names(template);
         for arg in template.args.keys().filter(|arg| !used.contains(&arg.as_str())) {
             let message = format!("the template does not use its argument {arg}");
-            faults.add(field.key("args").key(arg), message, format!("write {{{arg}}} where it belongs, or remove it"));
+            faults.add(
+                field.key("args").key(arg),
+                message,
+                format!("write {{{arg}}} where it belongs, or remove it"),
+            );
         }
         let Some(below) = &template.template else { continue };
         allowed_args(below.args.keys(), &field.key("template").key("args"), faults);

@@ -77,7 +77,11 @@ pub(crate) fn inline(
     let args = BTreeMap::new();
     let filled = fill_all(command, known, &args);
     report(&filled, known, &args, faults, |place| field.index(place), "");
-    check_program(filled.iter().map(|it| it.as_ref().ok().cloned()).collect::<Option<Vec<_>>>()?, field, faults)
+    check_program(
+        filled.iter().map(|it| it.as_ref().ok().cloned()).collect::<Option<Vec<_>>>()?,
+        field,
+        faults,
+    )
 }
 
 /// Fills in a template of the Cluster.
@@ -102,7 +106,11 @@ pub(crate) fn template(
                 0 => "the Cluster has no spec.templates".to_owned(),
                 _ => hint::help(name, templates.keys().map(String::as_str)),
             };
-            let through = if chain.is_empty() { String::new() } else { format!(", which {} names", chain.join(" -> ")) };
+            let through = if chain.is_empty() {
+                String::new()
+            } else {
+                format!(", which {} names", chain.join(" -> "))
+            };
             faults.add(field.key("name"), format!("there is no template {name}{through}"), help);
             return None;
         };
@@ -154,7 +162,14 @@ fn pass_on(
             ArgValue::Int(number) => passed.insert(arg.clone(), number.to_string()),
             ArgValue::Text(text) => {
                 let filled = vec![placeholder::fill(text, |name| args.get(name).cloned())];
-                report(&filled, &none, args, faults, |_| field.clone(), &format!(" in args of template {name}"));
+                report(
+                    &filled,
+                    &none,
+                    args,
+                    faults,
+                    |_| field.clone(),
+                    &format!(" in args of template {name}"),
+                );
                 passed.insert(arg.clone(), filled.into_iter().next()?.ok()?)
             }
         };
@@ -179,16 +194,24 @@ fn report(
     field: impl Fn(usize) -> FieldPath,
     within: &str,
 ) {
-    for (place, error) in filled.iter().enumerate().filter_map(|(place, it)| Some((place, it.as_ref().err()?))) {
+    for (place, error) in
+        filled.iter().enumerate().filter_map(|(place, it)| Some((place, it.as_ref().err()?)))
+    {
         let help = match error {
-            PlaceholderError::Unknown { name } if !within.is_empty() && is_arg_name(name) && !known.is_special(name) => {
+            PlaceholderError::Unknown { name }
+                if !within.is_empty() && is_arg_name(name) && !known.is_special(name) =>
+            {
                 format!("give it: template.args.{name}, or a default in the template's args")
             }
             PlaceholderError::Unknown { name } => known.help(name, args),
-            PlaceholderError::Unclosed | PlaceholderError::Unopened => "write {{ and }} for braces".to_owned(),
+            PlaceholderError::Unclosed | PlaceholderError::Unopened => {
+                "write {{ and }} for braces".to_owned()
+            }
         };
         let message = match error {
-            PlaceholderError::Unknown { name } if !within.is_empty() && is_arg_name(name) && !known.is_special(name) => {
+            PlaceholderError::Unknown { name }
+                if !within.is_empty() && is_arg_name(name) && !known.is_special(name) =>
+            {
                 format!("the argument {{{name}}}{within} is not given")
             }
             other => format!("{other}{within}"),
@@ -238,8 +261,11 @@ fn unused(
 ) {
     let used = used_names(template);
     for arg in args.keys().filter(|arg| !used.contains(&arg.as_str())) {
-        let mut takes: Vec<&str> =
-            used.iter().copied().filter(|it| is_arg_name(it) && !matches!(*it, "input" | "output" | "each")).collect();
+        let mut takes: Vec<&str> = used
+            .iter()
+            .copied()
+            .filter(|it| is_arg_name(it) && !matches!(*it, "input" | "output" | "each"))
+            .collect();
         takes.sort_unstable();
         takes.dedup();
         let help = match hint::nearest(arg, takes.iter().copied()) {
@@ -253,16 +279,21 @@ fn unused(
 /// The names that a template's own texts ask for.
 pub(crate) fn used_names(template: &Template) -> Vec<&str> {
     let command = template.command.iter().flatten();
-    let passed = template.template.iter().flat_map(|below| below.args.values()).filter_map(|value| match value {
-        ArgValue::Text(text) => Some(text),
-        ArgValue::Int(_) => None,
-    });
+    let passed =
+        template.template.iter().flat_map(|below| below.args.values()).filter_map(|value| match value {
+            ArgValue::Text(text) => Some(text),
+            ArgValue::Int(_) => None,
+        });
     command.chain(passed).flat_map(|text| placeholder::names(text)).collect()
 }
 
 fn check_program(argv: Vec<String>, field: &FieldPath, faults: &mut Faults<'_>) -> Option<Vec<String>> {
     if argv.first().is_none_or(String::is_empty) {
-        faults.add(field.index(0), "the program is empty", "the first element is the program to run, such as ffmpeg");
+        faults.add(
+            field.index(0),
+            "the program is empty",
+            "the first element is the program to run, such as ffmpeg",
+        );
         return None;
     }
     if let Some(place) = argv.iter().position(|argument| argument.contains('\0')) {

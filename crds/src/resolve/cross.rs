@@ -41,6 +41,9 @@ fn names(
     faults: &mut Faults<'_>,
 ) {
     for (place, name) in named.iter().enumerate() {
+        if faults.is_full() {
+            return;
+        }
         let field = FieldPath::of(field).index(place);
         if named.iter().take(place).any(|earlier| earlier == name) {
             faults.add(field, format!("the Feed {name} is named twice"), "each Feed once");
@@ -57,11 +60,13 @@ fn names(
 
 /// Following fallbacks must come to an end.
 fn cycles(members: &Members, into: &mut Vec<Fault>) {
-    let by_name: BTreeMap<&str, &Member<_>> = members.feeds.iter().map(|feed| (feed.name.as_str(), feed)).collect();
+    let by_name: BTreeMap<&str, &Member<_>> =
+        members.feeds.iter().map(|feed| (feed.name.as_str(), feed)).collect();
     let mut done: BTreeSet<&str> = BTreeSet::new();
     for start in &members.feeds {
-        // Depth first with its own stack: chains may be long.
+        // Depth first with its own stack, for chains may be long; `open` is what stands on it.
         let mut chain: Vec<(&str, usize)> = vec![(&start.name, 0)];
+        let mut open: BTreeSet<&str> = BTreeSet::from([start.name.as_str()]);
         while let Some((name, next)) = chain.last_mut() {
             let fallback = by_name.get(name).map_or(&[][..], |feed| feed.spec.fallback.as_slice());
             let below = fallback.get(*next).map(String::as_str);
@@ -69,21 +74,20 @@ fn cycles(members: &Members, into: &mut Vec<Fault>) {
             match below {
                 None => {
                     done.insert(name);
+                    open.remove(name);
                     chain.pop();
                 }
                 Some(below) if done.contains(below) => {}
+                Some(below) if open.insert(below) => chain.push((below, 0)),
                 Some(below) => {
-                    if let Some(begin) = chain.iter().position(|(name, _)| *name == below) {
-                        let ring: Vec<&str> = chain.iter().skip(begin).map(|(name, _)| *name).chain([below]).collect();
-                        let origin = by_name.get(below).map_or(below, |feed| &feed.origin);
-                        Faults { kind: "Feed", name: origin, into }.add(
-                            FieldPath::of("spec.fallback"),
-                            format!("the fallbacks go round: {}", ring.join(" -> ")),
-                            "the last resort needs no fallback",
-                        );
-                    } else {
-                        chain.push((below, 0));
-                    }
+                    let ring = chain.iter().map(|(name, _)| *name).skip_while(|name| *name != below);
+                    let ring: Vec<&str> = ring.take(20).chain([below]).collect();
+                    let origin = by_name.get(below).map_or(below, |feed| &feed.origin);
+                    Faults { kind: "Feed", name: origin, into }.add(
+                        FieldPath::of("spec.fallback"),
+                        format!("the fallbacks go round: {}", ring.join(" -> ")),
+                        "the last resort needs no fallback",
+                    );
                 }
             }
         }
@@ -92,7 +96,11 @@ fn cycles(members: &Members, into: &mut Vec<Fault>) {
 
 /// No two Streams have one path, and none has a path of ours.
 fn paths(context: &Context<'_>, members: &Members, into: &mut Vec<Fault>) {
-    let mut ours = BTreeMap::from([("/metrics", "the metrics"), ("/healthz", "the health"), ("/readyz", "the readiness")]);
+    let mut ours = BTreeMap::from([
+        ("/metrics", "the metrics"),
+        ("/healthz", "the health"),
+        ("/readyz", "the readiness"),
+    ]);
     if context.cluster.status_page.enabled {
         ours.insert(&context.cluster.status_page.path, "the status page");
     }
@@ -104,7 +112,7 @@ fn paths(context: &Context<'_>, members: &Members, into: &mut Vec<Fault>) {
         let path = stream.spec.path.as_str();
         let faults = &mut Faults { kind: "Stream", name: &stream.origin, into };
         if let Some(what) = ours.get(path) {
-            faults.add(FieldPath::of("spec.path"), format!("{path} is where {what} is"), "another path");
+            faults.add(FieldPath::of("spec.path"), format!("{path} belongs to {what}"), "another path");
         }
         match taken.insert(path, &stream.name) {
             Some(other) if other != stream.name => {
@@ -133,14 +141,15 @@ fn publish_paths(members: &Members, into: &mut Vec<Fault>) {
 }
 
 fn rooms(context: &Context<'_>, members: &Members, into: &mut Vec<Fault>) {
+    let streams: BTreeSet<&str> = members.streams.iter().map(|stream| stream.name.as_str()).collect();
     for (name, spec) in &context.objects.rooms {
         let Some(reference) = &spec.stream_ref else { continue };
         let stream = &reference.name;
-        let known = members.streams.iter().any(|it| it.name == *stream)
+        let known = streams.contains(stream.as_str())
             || members.lost_streams.contains(stream)
             || context.objects.is_broken("Stream", stream);
         if !known {
-            let help = hint::help(stream, members.streams.iter().map(|it| it.name.as_str()));
+            let help = hint::help(stream, streams.iter().copied());
             let faults = &mut Faults { kind: "Room", name, into };
             faults.add(FieldPath::of("spec.streamRef.name"), format!("there is no Stream {stream}"), help);
         }
@@ -150,7 +159,8 @@ fn rooms(context: &Context<'_>, members: &Members, into: &mut Vec<Fault>) {
 /// A Feed that nothing uses is no error: it may be there for later.
 fn unused(members: &Members, warnings: &mut Vec<Fault>) {
     let streams = members.streams.iter().flat_map(|stream| &stream.spec.feeds);
-    let used: BTreeSet<&String> = streams.chain(members.feeds.iter().flat_map(|feed| &feed.spec.fallback)).collect();
+    let used: BTreeSet<&String> =
+        streams.chain(members.feeds.iter().flat_map(|feed| &feed.spec.fallback)).collect();
     for feed in members.feeds.iter().filter(|feed| !used.contains(&feed.name)) {
         let member = if feed.name == feed.origin { String::new() } else { format!("{}: ", feed.name) };
         Faults { kind: "Feed", name: &feed.origin, into: warnings }.add(

@@ -29,6 +29,9 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
+/// The most that is said of all objects together.
+pub(crate) const MAX_FAULTS: usize = 1000;
+
 /// Gathers what is wrong with one object.
 pub(crate) struct Faults<'a> {
     pub(crate) kind: &'static str,
@@ -37,7 +40,15 @@ pub(crate) struct Faults<'a> {
 }
 
 impl Faults<'_> {
+    /// Whether more would not be kept, so that looking for it is in vain.
+    pub(crate) fn is_full(&self) -> bool {
+        self.into.len() >= MAX_FAULTS
+    }
+
     pub(crate) fn add(&mut self, field: FieldPath, message: impl Into<String>, help: impl Into<String>) {
+        if self.into.len() >= MAX_FAULTS {
+            return;
+        }
         let (message, help) = (message.into(), help.into());
         let help = (!help.is_empty()).then_some(help);
         self.into.push(Fault { kind: self.kind, name: self.name.to_owned(), field, message, help });

@@ -90,7 +90,11 @@ fn source(context: &Context<'_>, source: &Source, faults: &mut Faults<'_>) -> Op
             let field = field.key("credentials").key("secretRef").key("name");
             access::user_and_password(context, &credentials.secret_ref.name, field, faults);
         }
-        return Some(FinalSource::Pull { url: pull.url, url_from: pull.url_from, credentials: pull.credentials });
+        return Some(FinalSource::Pull {
+            url: pull.url,
+            url_from: pull.url_from,
+            credentials: pull.credentials,
+        });
     }
     let publish = source.publish.clone()?;
     Some(FinalSource::Publish { protocols: publish.protocols, path: publish.path })

@@ -55,7 +55,13 @@ pub(crate) fn expand(context: &Context<'_>, into: &mut Vec<Fault>) -> Members {
     let mut members = Members {
         feeds: Vec::new(),
         streams: Vec::new(),
-        lost_feeds: context.objects.broken.iter().filter(|(kind, _)| kind == "Feed").map(|it| it.1.clone()).collect(),
+        lost_feeds: context
+            .objects
+            .broken
+            .iter()
+            .filter(|(kind, _)| kind == "Feed")
+            .map(|it| it.1.clone())
+            .collect(),
         lost_streams: BTreeSet::new(),
     };
     let mut sets: BTreeMap<&str, &[String]> = BTreeMap::new();
@@ -110,7 +116,11 @@ fn pieces_of<'a>(
     if found.is_none() && !context.objects.is_broken("Feed", feed) {
         let field = FieldPath::of("spec.eachOf");
         if context.objects.feeds.iter().any(|(name, _)| name == feed) {
-            faults.add(field, format!("the Feed {feed} is no set"), "give that Feed spec.each, or name a Feed that has it");
+            faults.add(
+                field,
+                format!("the Feed {feed} is no set"),
+                "give that Feed spec.each, or name a Feed that has it",
+            );
         } else {
             let help = hint::help(feed, sets.keys().copied());
             faults.add(field, format!("there is no Feed {feed}"), help);

@@ -70,20 +70,23 @@ pub fn resolve(objects: &Objects) -> Result<Resolution, Vec<Fault>> {
     members::duplicates(objects, &mut faults);
     let (cluster_name, cluster) = cluster::choose(objects, &mut faults);
     let unknown = objects.clusters.is_empty() && objects.broken.iter().any(|(kind, _)| kind == "Cluster");
-    let context =
-        Context { objects, cluster_name: &cluster_name, cluster: &cluster, cluster_unknown: unknown, secrets: &secrets };
+    let context = Context {
+        objects,
+        cluster_name: &cluster_name,
+        cluster: &cluster,
+        cluster_unknown: unknown,
+        secrets: &secrets,
+    };
     cluster::check(&context, &mut faults);
     let members = members::expand(&context, &mut faults);
     let feeds = feed::all(&context, &members, &mut faults);
     let streams = stream::all(&context, &members, &mut faults);
     let rooms = rooms(&context, &mut faults);
     cross::check(&context, &members, &mut faults, &mut warnings);
-    let mut seen = Vec::new();
+    let mut seen: Vec<Fault> = Vec::new();
     faults.retain(|fault| {
         let new = !seen.contains(fault);
-        if new && seen.len() < 1000 {
-            seen.push(fault.clone());
-        }
+        seen.extend(new.then(|| fault.clone()));
         new
     });
     if !faults.is_empty() || unknown {

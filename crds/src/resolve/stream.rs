@@ -27,7 +27,8 @@ pub(crate) fn all(
             continue;
         }
         let before = into.len();
-        if let Some(stream) = one(context, member, &mut Faults { kind: "Stream", name: &member.origin, into }) {
+        if let Some(stream) = one(context, member, &mut Faults { kind: "Stream", name: &member.origin, into })
+        {
             streams.insert(member.name.clone(), stream);
         }
         if into.len() > before {

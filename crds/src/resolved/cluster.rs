@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::{
     kinds::{
         Balancers, ClusterSpec, Heartbeat, HttpListener, HttpsListener, Limits, Listeners, RtmpListener,
-        RtmpsListener, RtspListener, Servers, Service, SrtListener, StatusApi, StatusPage, Storage, Tls, Upstream,
-        WebrtcListener,
+        RtmpsListener, RtspListener, Servers, Service, SrtListener, StatusApi, StatusPage, Storage, Tls,
+        Upstream, WebrtcListener,
     },
     shared::{Access, Grant},
 };

@@ -66,7 +66,8 @@ impl Resolved {
     pub fn streams_of<'a>(&'a self, feed: &'a str) -> impl Iterator<Item = &'a FinalStream> {
         self.streams.values().filter(move |stream| {
             stream.feeds.iter().any(|name| {
-                name == feed || self.feeds.get(name).is_some_and(|it| it.fallback.iter().any(|other| other == feed))
+                name == feed
+                    || self.feeds.get(name).is_some_and(|it| it.fallback.iter().any(|other| other == feed))
             })
         })
     }

@@ -12,9 +12,12 @@ use crate::yaml::emit;
 pub fn to_yaml(resolved: &Resolved) -> String {
     let cluster = &resolved.cluster.name;
     let mut documents = vec![document("Cluster", cluster, &resolved.cluster.to_spec())];
-    documents.extend(resolved.feeds.iter().map(|(name, feed)| document("Feed", name, &feed.to_spec(cluster))));
-    documents.extend(resolved.streams.iter().map(|(name, it)| document("Stream", name, &it.to_spec(cluster))));
-    documents.extend(resolved.rooms.iter().map(|(name, room)| document("Room", name, &room.to_spec(cluster))));
+    documents
+        .extend(resolved.feeds.iter().map(|(name, feed)| document("Feed", name, &feed.to_spec(cluster))));
+    documents
+        .extend(resolved.streams.iter().map(|(name, it)| document("Stream", name, &it.to_spec(cluster))));
+    documents
+        .extend(resolved.rooms.iter().map(|(name, room)| document("Room", name, &room.to_spec(cluster))));
     documents.extend(resolved.secrets.values().map(secret));
     let mut out = String::new();
     for (index, document) in documents.iter().enumerate() {

@@ -32,7 +32,11 @@ impl FinalSecret {
 impl fmt::Debug for FinalSecret {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys: Vec<_> = self.data.keys().collect();
-        out.debug_struct("FinalSecret").field("name", &self.name).field("kind", &self.kind).field("keys", &keys).finish()
+        out.debug_struct("FinalSecret")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .field("keys", &keys)
+            .finish()
     }
 }
 

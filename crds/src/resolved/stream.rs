@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use crate::{
     kinds::{
-        ContainerKind, GopCacheSpec, Hls, PlayProtocol, PodChoice, Push, Record, Rendition, Snapshot, StreamSpec,
+        ContainerKind, GopCacheSpec, Hls, PlayProtocol, PodChoice, Push, Record, Rendition, Snapshot,
+        StreamSpec,
     },
     resolve::placeholder,
     shared::{Access, ClusterRef, EnvVar, Flush, Resources, Size, StreamPath},

@@ -28,13 +28,13 @@ pub struct Grant {
     /// Everybody, without a question. Default: false.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub anyone: bool,
-    /// Those who know a user name and password.
+    /// Those who know a user name and password. Default: nobody by that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basic: Option<BasicAccess>,
-    /// Those who bring a signed token.
+    /// Those who bring a signed token. Default: nobody by that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenAccess>,
-    /// Those who bring a client certificate.
+    /// Those who bring a client certificate. Default: nobody by that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<CertificateAccess>,
 }

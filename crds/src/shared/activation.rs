@@ -79,7 +79,9 @@ impl<'de> Deserialize<'de> for Activation {
                 match text {
                     "OnDemand" => Ok(Activation::OnDemand),
                     "Continuous" => Ok(Activation::Continuous),
-                    digits if digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0') => {
+                    digits
+                        if digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0') =>
+                    {
                         match digits.parse() {
                             Ok(seconds) => self.visit_u64(seconds),
                             Err(_) => Err(E::invalid_value(de::Unexpected::Str(text), &self)),

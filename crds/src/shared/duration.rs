@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Malformed;
 
-const EXPECTED: &str = "a duration: one to four parts of digits and h, m, s or ms, such as 10s, 1h30m or 200ms";
+const EXPECTED: &str =
+    "a duration: one to four parts of digits and h, m, s or ms, such as 10s, 1h30m or 200ms";
 
 /// A length of time as people write it: `10s`, `1h30m`, `200ms`. `0s` is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -147,9 +148,22 @@ mod tests {
     #[test]
     fn the_pattern_and_the_parser_agree() {
         let pattern = regex_lite::Regex::new(Duration::PATTERN).unwrap();
-        for text in
-            ["", "7d", "10", "s", "1.5s", "123456s", "1s1s1s1s1s", " 1s", "1s ", "1m1ms", "1sm", "-1s", "١s", "00001h"]
-        {
+        for text in [
+            "",
+            "7d",
+            "10",
+            "s",
+            "1.5s",
+            "123456s",
+            "1s1s1s1s1s",
+            " 1s",
+            "1s ",
+            "1m1ms",
+            "1sm",
+            "-1s",
+            "١s",
+            "00001h",
+        ] {
             assert_eq!(text.parse::<Duration>().is_ok(), pattern.is_match(text), "{text:?}");
         }
     }

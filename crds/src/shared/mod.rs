@@ -49,6 +49,11 @@ pub(crate) const fn yes() -> bool {
     true
 }
 
+/// For enumerations that stand in an `Option`: there kube would put the type's description over the field's.
+pub(crate) fn drop_description(schema: &mut schemars::Schema) {
+    schema.remove("description");
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
 pub(crate) const fn is_false(value: &bool) -> bool {
     !*value

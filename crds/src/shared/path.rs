@@ -9,7 +9,8 @@ use crate::rules;
 /// What a path may not end in, because Millrace serves these words below every stream.
 pub const RESERVED_ENDS: [&str; 5] = ["pic", "index.m3u8", "manifest.mpd", "whep", "whip"];
 
-const EXPECTED: &str = "a path: parts of letters, digits and . _ ~ @ : + = , - that each follow a /, such as /cams/front.ts";
+const EXPECTED: &str =
+    "a path: parts of letters, digits and . _ ~ @ : + = , - that each follow a /, such as /cams/front.ts";
 
 /// The path of a stream or of a place to publish: `/cams/front/hd.ts`. In a set it may hold `{each}`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -42,7 +43,8 @@ impl TryFrom<String> for StreamPath {
 }
 
 const fn is_path_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b'@' | b':' | b'+' | b'=' | b',' | b'-')
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'.' | b'_' | b'~' | b'@' | b':' | b'+' | b'=' | b',' | b'-')
 }
 
 impl From<StreamPath> for String {
@@ -84,8 +86,23 @@ mod tests {
     fn the_pattern_and_the_parser_agree() {
         let pattern = regex_lite::Regex::new(StreamPath::PATTERN).unwrap();
         for text in [
-            "/a", "/a/b.ts", "/cams/{each}/hd.ts", "/{each}", "", "/", "a", "//a", "/a/", "/a b", "/a?b", "/a#b",
-            "/{each", "/{other}", "/ü", "/%41", "/a{each}b",
+            "/a",
+            "/a/b.ts",
+            "/cams/{each}/hd.ts",
+            "/{each}",
+            "",
+            "/",
+            "a",
+            "//a",
+            "/a/",
+            "/a b",
+            "/a?b",
+            "/a#b",
+            "/{each",
+            "/{other}",
+            "/ü",
+            "/%41",
+            "/a{each}b",
         ] {
             assert_eq!(StreamPath::try_from(text.to_owned()).is_ok(), pattern.is_match(text), "{text:?}");
         }

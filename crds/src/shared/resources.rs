@@ -37,11 +37,13 @@ impl JsonSchema for Quantity {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Resources {
-    /// What its container asks of the node, by resource name, as in a Pod. Without Kubernetes: not used.
+    /// What its container asks of the node, by resource name, as in a Pod. Default: none.
+    /// Without Kubernetes: not used.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
     pub requests: BTreeMap<String, Quantity>,
-    /// What its container may use at most, by resource name, as in a Pod. Without Kubernetes: not used.
+    /// What its container may use at most, by resource name, as in a Pod. Default: none.
+    /// Without Kubernetes: not used.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
     pub limits: BTreeMap<String, Quantity>,

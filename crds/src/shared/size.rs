@@ -5,7 +5,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::Malformed;
 
-const EXPECTED: &str = "a size: a whole number, alone or with k, M, G, T, Ki, Mi, Gi or Ti, such as 16Mi or 2M";
+const EXPECTED: &str =
+    "a size: a whole number, alone or with k, M, G, T, Ki, Mi, Gi or Ti, such as 16Mi or 2M";
 
 const UNITS: [(&str, u64); 9] = [
     ("Ti", 1 << 40),
@@ -43,7 +44,9 @@ impl FromStr for Size {
         let (number, suffix) = text.split_at(digits);
         let unit = UNITS.iter().find(|(name, _)| *name == suffix).map(|(_, unit)| *unit);
         match (number.parse::<u64>(), unit) {
-            (Ok(number), Some(unit)) if digits <= most_digits(suffix) => Ok(Self(number.saturating_mul(unit))),
+            (Ok(number), Some(unit)) if digits <= most_digits(suffix) => {
+                Ok(Self(number.saturating_mul(unit)))
+            }
             _ => Err(Malformed::new(text, EXPECTED)),
         }
     }
@@ -57,7 +60,8 @@ const fn most_digits(suffix: &str) -> usize {
 impl fmt::Display for Size {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = |unit: u64| (self.0 / unit).to_string().len();
-        let fits = |(name, unit): &&(&str, u64)| self.0.is_multiple_of(*unit) && digits(*unit) <= most_digits(name);
+        let fits =
+            |(name, unit): &&(&str, u64)| self.0.is_multiple_of(*unit) && digits(*unit) <= most_digits(name);
         let mut units: Vec<_> = UNITS.iter().filter(fits).collect();
         // The shortest way to write it; of two as short, the decimal one.
         units.sort_by_key(|(name, unit)| (digits(*unit) + name.len(), name.len()));
@@ -152,7 +156,22 @@ mod tests {
     #[test]
     fn the_pattern_and_the_parser_agree() {
         let pattern = regex_lite::Regex::new(Size::PATTERN).unwrap();
-        for text in ["", "M", "1.5M", "-1", "1 M", "1K", "1m", "1E", "1234567890", "1234567M", "123456M", "1234567890123", "12Gi", "1e3"] {
+        for text in [
+            "",
+            "M",
+            "1.5M",
+            "-1",
+            "1 M",
+            "1K",
+            "1m",
+            "1E",
+            "1234567890",
+            "1234567M",
+            "123456M",
+            "1234567890123",
+            "12Gi",
+            "1e3",
+        ] {
             assert_eq!(text.parse::<Size>().is_ok(), pattern.is_match(text), "{text:?}");
         }
     }

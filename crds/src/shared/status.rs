@@ -37,15 +37,15 @@ pub struct EndpointUrls {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub dash: Option<String>,
-    /// RTMP.
+    /// Its RTMP address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub rtmp: Option<String>,
-    /// RTSP.
+    /// Its RTSP address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub rtsp: Option<String>,
-    /// SRT.
+    /// Its SRT address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub srt: Option<String>,

@@ -10,16 +10,16 @@ use crate::rules;
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::ONE_VOLUME)]
 pub struct Volume {
-    /// A `PersistentVolumeClaim` in the same namespace.
+    /// A `PersistentVolumeClaim` in the same namespace. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persistent_volume_claim: Option<ClaimVolume>,
-    /// A directory of the node.
+    /// A directory of the node. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_path: Option<HostPathVolume>,
-    /// A directory of an NFS server.
+    /// A directory of an NFS server. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nfs: Option<NfsVolume>,
-    /// An empty directory that lives as long as the pod.
+    /// An empty directory that lives as long as the pod. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty_dir: Option<EmptyDirVolume>,
 }

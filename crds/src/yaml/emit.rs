@@ -172,7 +172,10 @@ mod tests {
     #[test]
     fn words_stand_without_quotes_and_traps_with_them() {
         let mut out = String::new();
-        write(&mut out, &json!({"a": ["-f", "-", "no", "y", "010", "a b", "%{x}", "pipe:0"], "b": [{"c": 1, "name": "x y"}], "d": "it's, so (so)"}));
+        write(
+            &mut out,
+            &json!({"a": ["-f", "-", "no", "y", "010", "a b", "%{x}", "pipe:0"], "b": [{"c": 1, "name": "x y"}], "d": "it's, so (so)"}),
+        );
         assert_eq!(
             out,
             "a: [-f, \"-\", \"no\", \"y\", \"010\", \"a b\", \"%{x}\", \"pipe:0\"]\nb:\n  - name: x y\n    c: 1\nd: it's, so (so)\n"

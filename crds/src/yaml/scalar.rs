@@ -25,8 +25,8 @@ pub(crate) fn plain(text: &str) -> Plain {
     if !text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-' | '.')) {
         return sure(Value::String(text.to_owned()));
     }
-    if let ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf" | "-.INF" | ".nan" | ".NaN"
-    | ".NAN" = text
+    if let ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf" | "-.INF" | ".nan"
+    | ".NaN" | ".NAN" = text
     {
         return trap(Value::String(text.to_owned()), "a number that JSON does not have");
     }

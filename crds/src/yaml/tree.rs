@@ -15,7 +15,9 @@ pub const MAX_BYTES: usize = 16 << 20;
 /// The most levels of lists and mappings in each other.
 pub const MAX_DEPTH: usize = 64;
 /// The most values of a file, counting what aliases repeat.
-pub const MAX_NODES: usize = 1_000_000;
+pub const MAX_NODES: usize = 500_000;
+/// The most keys of one mapping.
+pub const MAX_KEYS: usize = 1024;
 
 /// A place in a file, both counted from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,7 +105,9 @@ impl Node {
                 (Content::Map(entries), Step::Key(name)) => {
                     entries.iter().find(|(key, _)| key.name == *name).map(|(key, below)| (key.place, below))
                 }
-                (Content::List(items), Step::Index(index)) => items.get(*index).map(|below| (below.place, below)),
+                (Content::List(items), Step::Index(index)) => {
+                    items.get(*index).map(|below| (below.place, below))
+                }
                 _ => None,
             };
             match below {
@@ -180,7 +184,8 @@ impl Reader<'_> {
                 Some(Ok(event)) => event,
                 Some(Err(error)) => {
                     self.problems.push(problem(&error));
-                    return self.problems.len() < 1000 && matches!(self.parser.proceed_next_document(), Ok(true));
+                    return self.problems.len() < 1000
+                        && matches!(self.parser.proceed_next_document(), Ok(true));
                 }
                 None => return false,
             };
@@ -197,7 +202,9 @@ impl Reader<'_> {
                     self.finish(node, anchor, &mut open, &mut root)
                 }
                 Event::Alias(id) => match self.anchors.get(&id).cloned() {
-                    Some(node) if node.depth() + open.len() <= MAX_DEPTH => self.finish(node, 0, &mut open, &mut root),
+                    Some(node) if node.depth() + open.len() <= MAX_DEPTH => {
+                        self.finish(node, 0, &mut open, &mut root)
+                    }
                     Some(_) => Err("an alias makes the document too deep".to_owned()),
                     None => Err("an alias stands inside of what it repeats".to_owned()),
                 },
@@ -247,11 +254,17 @@ impl Reader<'_> {
         };
         match (&mut parent.node.content, parent.key.take()) {
             (Content::List(items), _) => items.push(node),
+            (Content::Map(entries), Some(_)) if entries.len() >= MAX_KEYS => {
+                return Err(format!("a mapping has more than {MAX_KEYS} keys"));
+            }
             (Content::Map(entries), Some(key)) if key.name == "<<" => merge(entries, node),
             (Content::Map(entries), Some(key)) => {
                 if let Some(old) = entries.iter_mut().find(|(old, _)| old.name == key.name) {
                     if old.0.place.line != 0 {
-                        let message = format!("the key {} is there twice, first in line {}", key.name, old.0.place.line);
+                        let message = format!(
+                            "the key {} is there twice, first in line {}",
+                            key.name, old.0.place.line
+                        );
                         self.problems.push(Problem {
                             place: key.place,
                             message,
@@ -291,7 +304,8 @@ impl Reader<'_> {
         let string = tag.is_some_and(|tag| tag.core_suffix() == Some("str"));
         self.tag(place, tag);
         if style != ScalarStyle::Plain || string {
-            let content = Content::Scalar { value: Value::String(text.clone()), text, trap: None, plain: false };
+            let content =
+                Content::Scalar { value: Value::String(text.clone()), text, trap: None, plain: false };
             return Node { place, content };
         }
         let scalar::Plain { value, trap } = scalar::plain(&text);
@@ -322,7 +336,7 @@ fn merge(entries: &mut Vec<(Key, Node)>, node: Node) {
     match node.content {
         Content::Map(others) => {
             for (key, value) in others {
-                if !entries.iter().any(|(old, _)| old.name == key.name) {
+                if entries.len() < MAX_KEYS && !entries.iter().any(|(old, _)| old.name == key.name) {
                     entries.push((Key { place: Place { line: 0, column: key.place.column }, ..key }, value));
                 }
             }
@@ -334,9 +348,10 @@ fn merge(entries: &mut Vec<(Key, Node)>, node: Node) {
 
 fn problem(error: &ScanError) -> Problem {
     let (message, help) = match error.kind() {
-        ErrorKind::BlockEntryInFlowCollection | ErrorKind::PlainScalarStartsWithDashFlowIndicator => {
-            ("a bare - in a [list], on which YAML readers do not agree".to_owned(), Some("write \"-\"".to_owned()))
-        }
+        ErrorKind::BlockEntryInFlowCollection | ErrorKind::PlainScalarStartsWithDashFlowIndicator => (
+            "a bare - in a [list], on which YAML readers do not agree".to_owned(),
+            Some("write \"-\"".to_owned()),
+        ),
         kind => (format!("not YAML: {kind}"), None),
     };
     Problem { place: error.marker().into(), message, help }

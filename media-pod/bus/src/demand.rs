@@ -10,6 +10,9 @@ use crate::sync::{AtomicU64, Ordering};
 /// A reader that stands still for this long no longer holds others back.
 const STANDSTILL: Duration = Duration::from_secs(3);
 
+/// A time that was long ago.
+const NEVER: u64 = u64::MAX;
+
 /// How far one command has read.
 #[derive(Debug)]
 pub(crate) struct Progress {
@@ -30,7 +33,8 @@ impl Progress {
     }
 
     fn moves(&self) -> bool {
-        self.created.elapsed() < STANDSTILL + Duration::from_millis(self.moved.load(Ordering::Relaxed))
+        let moved = self.moved.load(Ordering::Relaxed);
+        moved != NEVER && self.created.elapsed() < STANDSTILL + Duration::from_millis(moved)
     }
 }
 
@@ -59,6 +63,14 @@ impl Demand {
 
     pub fn viewer_reached(&self, offset: u64) {
         self.viewers.fetch_max(offset, Ordering::Relaxed);
+    }
+
+    /// As if nobody had moved for long.
+    #[cfg(all(test, not(loom)))]
+    pub fn forget_motion(&self) {
+        for command in self.commands.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            command.moved.store(NEVER, Ordering::Relaxed);
+        }
     }
 
     /// See [`crate::Channel::has_room`]. Not on the publishing path: only publishers without a clock of their own ask.

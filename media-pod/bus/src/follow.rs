@@ -35,6 +35,8 @@ enum At {
         not_before: Option<Instant>,
     },
     Following(Cursor),
+    /// At the live edge, whose place somebody else keeps: a cursor of its own would keep all that follows in memory.
+    Sharing,
     /// For a random access point at or after this channel offset.
     Waiting {
         from: u64,
@@ -127,6 +129,11 @@ impl Follower {
         self.at = At::Ended(end);
     }
 
+    /// Lets go of its place for as long as it shares the edge's.
+    pub fn share(&mut self) {
+        self.at = At::Sharing;
+    }
+
     /// Goes on at `cursor`, the edge that it shared, with nothing owed.
     pub fn resume(&mut self, cursor: Cursor) {
         self.started = true;
@@ -162,7 +169,7 @@ impl Follower {
             At::Aligning { scan, .. } => {
                 scan.node.next.get().map(|next| next.generation.clone()).or_else(running)
             }
-            At::Waiting { .. } => running(),
+            At::Waiting { .. } | At::Sharing => running(),
             At::Ended(_) => None,
         };
         generation.filter(|generation| generation.decided())
@@ -187,7 +194,7 @@ impl Follower {
         match &self.at {
             _ if !self.before.is_empty() => None,
             At::Following(cursor) => Some(cursor.offset()),
-            At::Aligning { .. } | At::Waiting { .. } => Some(edge),
+            At::Aligning { .. } | At::Waiting { .. } | At::Sharing => Some(edge),
             At::Ended(_) => None,
         }
     }
@@ -197,7 +204,7 @@ impl Follower {
         match &self.at {
             At::Following(cursor) => Some(cursor.offset()),
             At::Aligning { from, .. } => Some(from.offset()),
-            At::Waiting { .. } | At::Ended(_) => None,
+            At::Waiting { .. } | At::Sharing | At::Ended(_) => None,
         }
     }
 
@@ -209,7 +216,7 @@ impl Follower {
                 parts.extend(self.before.iter().cloned());
             }
             match &self.at {
-                At::Ended(_) => return,
+                At::Sharing | At::Ended(_) => return,
                 At::Waiting { from } => {
                     let Some(point) = channel.random_access.get().filter(|point| point.offset >= *from)
                     else {
@@ -308,7 +315,7 @@ impl Follower {
                 }
                 return None;
             }
-            At::Waiting { .. } | At::Ended(_) => return None,
+            At::Waiting { .. } | At::Sharing | At::Ended(_) => return None,
         };
         channel.skips.fetch_add(1, Ordering::Relaxed);
         Some(edge.offset().saturating_sub(from))

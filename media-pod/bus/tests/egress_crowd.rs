@@ -1,5 +1,6 @@
 //! Many viewers, of whom some do not behave.
 
+#[cfg(test)]
 mod support;
 
 use std::{io::Write, thread, time::Duration};
@@ -37,18 +38,17 @@ fn a_viewer_that_never_reads_costs_its_neighbours_nothing_and_little_memory() {
     let (channel, mut encoder) = Encoder::start(1000, GopCache::default());
     let stuck = guest(&egress, &channel, Join::default());
     let mut neighbour = guest(&egress, &channel, Join::default());
-    let mut after_skip = 0;
+    let (mut after_skip, mut two_seconds) = (0, 0);
     let mut read = Vec::new();
-    // 32 MiB, as fast as the neighbour reads it.
-    while encoder.packets() < (32 << 20) / PACKET as u64 {
-        encoder.publish(300);
-        read.extend(neighbour.read(300 * PACKET));
-        if stuck.seen.handle.stats().skips() > 0 {
-            after_skip += 1;
-            assert!(encoder.held.bytes() < 2 << 20, "{} bytes are held", encoder.held.bytes());
-        }
+    // As fast as the neighbour reads it.
+    while after_skip < 300 {
+        encoder.publish(100);
+        read.extend(neighbour.read(100 * PACKET));
+        after_skip += u32::from(stuck.seen.handle.stats().skips() > 0);
+        two_seconds = two_seconds.max(channel.qos().bitrate as usize / 4);
+        let allowed = two_seconds.max(1 << 20) + (1 << 20);
+        assert!(encoder.held.bytes() < allowed, "{} bytes are held", encoder.held.bytes());
     }
-    assert!(after_skip > 100, "it did not skip");
     assert_eq!(packets(&read), Some((0, encoder.packets() - 1, Vec::new())));
     assert_eq!(channel.skips(), stuck.seen.handle.stats().skips());
     // All that it holds now is in the kernel.
@@ -73,8 +73,12 @@ fn a_slow_reader_goes_on_at_a_random_access_point() {
         // Then it reads until it has what was published last.
         encoder.publish(900);
         let newest = encoder.packets() - 1;
-        while packets(&read).is_none_or(|(_, last, _)| last < newest) {
-            read.extend(slow.read(PACKET));
+        loop {
+            let packet = slow.read(PACKET);
+            read.extend_from_slice(&packet);
+            if packets(&packet).is_some_and(|(number, _, _)| number == newest) {
+                break;
+            }
         }
     }
     channel.close();
@@ -111,7 +115,7 @@ fn a_viewer_that_talks_without_end_is_sent_away() {
     let mut neighbour = guest(&egress, &channel, Join::default());
     let talker = guest(&egress, &channel, Join::default());
     let mut socket = talker.socket;
-    let talking = thread::spawn(move || while socket.write_all(&[0; 1 << 20]).is_ok() {});
+    let talking = thread::spawn(move || while socket.write_all(&[0; 4096]).is_ok() {});
     assert_eq!(talker.seen.left(), Left::HungUp);
     talking.join().unwrap();
     encoder.publish(1);
@@ -132,6 +136,7 @@ fn a_channel_that_floods_leaves_time_for_the_others() {
         }
     });
     let drinking = thread::spawn(move || drinker.read_all().len());
+    until("the flood runs", || flooded.bytes_out() > 1 << 20);
     for _ in 0..50 {
         encoder.publish(1);
         neighbour.socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -139,5 +144,5 @@ fn a_channel_that_floods_leaves_time_for_the_others() {
     }
     flooded.close();
     flooding.join().unwrap();
-    assert!(drinking.join().unwrap() > 0);
+    assert!(drinking.join().unwrap() > 1 << 20);
 }

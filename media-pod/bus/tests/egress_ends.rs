@@ -1,5 +1,6 @@
 //! How it ends: streams that close, runs that cannot be continued, pools that are dropped.
 
+#[cfg(test)]
 mod support;
 
 use std::time::Duration;

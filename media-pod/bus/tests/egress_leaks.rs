@@ -1,12 +1,13 @@
 //! Alone in its process, because it counts what is open in it.
 
+#[cfg(test)]
 mod support;
 
 use millrace_bus::{GopCache, Join, Start, egress::Egress};
 use support::{Encoder, guest, until};
 
 fn open_files() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
+    std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
 }
 
 #[test]

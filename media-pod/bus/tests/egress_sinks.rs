@@ -1,5 +1,6 @@
 //! Sinks without a socket, sinks that hold bytes back themselves, and writes that are gathered.
 
+#[cfg(test)]
 mod support;
 
 use std::time::Duration;
@@ -99,7 +100,9 @@ fn writes_are_gathered_for_as_long_as_was_asked_for() {
     let queue = Queue::with_room(1 << 20);
     let flush = Duration::from_millis(700);
     let seen = seat(&egress, &channel, Join::default(), flush, Box::new(queue.clone()));
-    for _ in 0..200 {
+    encoder.publish(1);
+    until("it is served", || queue.state().bytes.len() == PACKET);
+    for _ in 0..199 {
         encoder.publish(1);
     }
     until("all came", || queue.state().bytes.len() == 200 * PACKET);

@@ -150,6 +150,8 @@ impl Running {
             order = woken.order;
             if woken.ended || alarms.orphans.is_some_and(|at| at <= now) {
                 facts.status = reap().ended.remove(&self.pid.as_raw_nonzero().get());
+                // whoever sweeps up after a dead agent may have been quicker than we
+                facts.agent_gone = order == Order::AgentGone;
                 if facts.status.is_some() {
                     return facts;
                 }

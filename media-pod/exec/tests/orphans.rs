@@ -163,8 +163,32 @@ async fn sigkill_of_agent_and_supervisors_at_once_leaves_nobody() {
 }
 
 /// A media pod: a program that is client, agent, supervisor and trampoline in one.
-fn pod(args: &[&str]) -> (Child, u32) {
-    let mut pod = Command::new(EXE).arg("run").args(args).stdout(Stdio::piped()).spawn().unwrap();
+struct Pod(Child);
+
+impl std::ops::Deref for Pod {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Pod {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+/// A test that fails leaves none behind.
+impl Drop for Pod {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn pod(args: &[&str]) -> (Pod, u32) {
+    let mut pod = Pod(Command::new(EXE).arg("run").args(args).stdout(Stdio::piped()).spawn().unwrap());
     let mut line = String::new();
     BufReader::new(pod.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let agent = line.trim().strip_prefix("agent ").unwrap().parse().unwrap();
@@ -293,10 +317,10 @@ fn sigkill_of_a_media_pod_in_the_midst_of_starting_leaves_nobody() {
         let mark = long();
         let mut args = vec!["sh".to_owned(), "-c".to_owned(), family(&mark)];
         for _ in 0..15 {
-            args.extend(["--and", "setsid", "sh", "-c"].map(str::to_owned));
+            args.extend(["--and", "sh", "-c"].map(str::to_owned));
             args.push(format!("setsid sleep {mark} & sleep {mark}"));
         }
-        let mut pod = Command::new(EXE).arg("run").args(&args).stdout(Stdio::null()).spawn().unwrap();
+        let mut pod = Pod(Command::new(EXE).arg("run").args(&args).stdout(Stdio::null()).spawn().unwrap());
         // the pod itself has the mark in its arguments, too
         until("enough run", || with_argument(&mark).len() > running);
         pod.kill().unwrap();

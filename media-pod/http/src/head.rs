@@ -24,7 +24,7 @@ pub(crate) enum Parsed {
     Http2,
     /// A head of HTTP/1.x.
     Whole(Box<Head>),
-    /// A head that hyper may look at, too, but no stream: its target is none that a URI can be.
+    /// No head, whatever follows.
     Bad(BadHead),
 }
 

@@ -16,7 +16,7 @@ const WAITING: usize = 32 << 10;
 /// Slices per write.
 const SLICES: usize = 16;
 /// A viewer has nothing to say. One that says this much at once is thrown out.
-const SAYS: usize = 1 << 20;
+const SAYS: usize = 32 << 10;
 /// For the last records of a stream to leave.
 const LINGER: Duration = Duration::from_secs(10);
 
@@ -191,4 +191,107 @@ async fn linger(socket: TcpStream, rest: Vec<u8>) {
     };
     // Whoever does not take it in that time has left.
     let _ = tokio::time::timeout(LINGER, sending).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::{
+        ClientConfig, RootCertStore,
+        pki_types::{CertificateDer, ServerName, pem::PemObject},
+    };
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::{TlsAcceptor, TlsConnector, client::TlsStream};
+
+    use super::*;
+    use crate::Certificates;
+
+    async fn pair() -> (TlsSink, TlsStream<tokio::net::TcpStream>) {
+        let made = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
+        let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let server =
+            Certificates::from_pem(chain.as_bytes(), key.as_bytes()).unwrap().server_config().unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(chain.as_bytes()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        let acceptor = TlsAcceptor::from(server);
+        let connector = TlsConnector::from(Arc::new(client));
+        let name = ServerName::try_from("localhost").unwrap();
+        let (viewer, accepted) = tokio::join!(connector.connect(name, socket), acceptor.accept(accepted));
+        let (socket, session) = accepted.unwrap().into_inner();
+        (TlsSink::new(socket.into_std().unwrap(), session).unwrap(), viewer.unwrap())
+    }
+
+    /// Writes until there is no room. Gives what was taken.
+    fn fill(sink: &mut TlsSink) -> Vec<u8> {
+        let mut all = Vec::new();
+        loop {
+            let parts = [5, 0, 20_000, 1, 70_000].map(|length| Bytes::from(vec![all.len() as u8; length]));
+            match sink.write(&parts) {
+                Ok(taken) => {
+                    assert!(taken > 0);
+                    let whole: Vec<u8> = parts.iter().flatten().copied().collect();
+                    all.extend_from_slice(&whole[..taken]);
+                }
+                Err(e) => {
+                    assert_eq!(e.kind(), io::ErrorKind::WouldBlock);
+                    return all;
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_viewer_that_is_behind_at_the_end_gets_all_of_it_and_a_goodbye() {
+        let (mut sink, mut viewer) = pair().await;
+        let all = fill(&mut sink);
+        assert!(!sink.flush().unwrap() && sink.unacknowledged() > 0);
+        sink.close(true);
+        drop(sink);
+        let mut got = Vec::new();
+        // An end without `close_notify` would be an error.
+        viewer.read_to_end(&mut got).await.unwrap();
+        assert!(got == all, "{} of {} bytes", got.len(), all.len());
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_sent_when_there_is_room_again() {
+        let (mut sink, mut viewer) = pair().await;
+        let all = fill(&mut sink);
+        let mut got = vec![0; all.len()];
+        let reading = viewer.read_exact(&mut got);
+        let flushing = async {
+            while !sink.flush().unwrap() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let (read, ()) = tokio::join!(reading, flushing);
+        read.unwrap();
+        assert!(got == all);
+    }
+
+    #[tokio::test]
+    async fn a_viewer_that_says_goodbye_or_talks_too_much_is_seen() {
+        let (mut sink, mut viewer) = pair().await;
+        viewer.write_all(b"hello").await.unwrap();
+        assert!(sink.drain().unwrap());
+        viewer.shutdown().await.unwrap();
+        while sink.drain().unwrap() {
+            tokio::task::yield_now().await;
+        }
+
+        let (mut sink, mut viewer) = pair().await;
+        let full = Duration::from_millis(100);
+        while tokio::time::timeout(full, viewer.write_all(&[0; 8000])).await.is_ok() {}
+        assert!(sink.drain().is_err());
+    }
 }

@@ -23,7 +23,7 @@ pub struct ViewerInfo {
     pub peer: SocketAddr,
     /// What it watches: the decoded path.
     pub path: Arc<str>,
-    /// `http/1.0`, `http/1.1`, `h2`, or these with `https` for `http` and `h2+tls`.
+    /// `http/1.0`, `http/1.1`, `https/1.0`, `https/1.1`, `h2` (over TLS) or `h2c` (in the clear).
     pub protocol: &'static str,
     /// What it calls itself, at most 120 characters, without control characters; empty where it does not say.
     pub user_agent: Arc<str>,

@@ -189,6 +189,19 @@ async fn head_answers_as_get_would_and_opens_nothing() {
 }
 
 #[tokio::test]
+async fn the_head_of_a_page_has_its_length_and_nothing_follows() {
+    let bench = Bench::plain().await;
+    for mode in ["--http1.0", "--http1.1", "--http2-prior-knowledge"] {
+        let output = curl(&[mode, "-I", &bench.url("/stat")]).await.unwrap();
+        assert!(stdout(&output).to_lowercase().contains("content-length: 10\r\n"), "{}", stdout(&output));
+    }
+    let twice =
+        b"HEAD /stat HTTP/1.1\r\nHost: x\r\n\r\nHEAD /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let answers = exchange(bench.http(), twice).await;
+    assert!(!answers.contains("here I am") && answers.contains("\r\n\r\nHTTP/1.1 404 "), "{answers}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_asked_of_a_stream_is_answered_with_what_can() {
     let bench = Bench::plain().await;
     let ask = |line: &'static str| {

@@ -9,10 +9,20 @@ use bytes::Bytes;
 use millrace_bus::{End, Join, Start, Subscriber};
 
 use super::Feed;
-use crate::{hold::Hold, shop::Shop};
+use crate::{
+    hold::Hold,
+    shop::Shop,
+    state::{Condition, State},
+};
 
 /// A fallback that gives nothing for this long is passed over for the next one.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// The same for its first bytes: what is pulled over a network takes its time to begin.
+const FIRST_PATIENCE: Duration = Duration::from_secs(10);
+/// One that ended so often without giving a byte is passed over at once.
+const HOPELESS: u32 = 3;
+/// Between one round over all of them and the next.
+const ROUND: Duration = Duration::from_millis(500);
 
 /// The fallback that is being tried, or gives the bytes.
 pub struct Fallback {
@@ -73,25 +83,40 @@ impl Fallback {
                 Some(Active { feed, name, subscriber, heard: Instant::now(), given: false, _hold: hold });
             return Turn::Changes;
         };
-        let deadline = active.heard + PATIENCE;
-        match tokio::time::timeout_at(deadline.into(), active.subscriber.next()).await {
-            Ok(Ok(bytes)) => {
+        let deadline = active.heard + if active.given { PATIENCE } else { FIRST_PATIENCE };
+        let mut condition = active.feed.conditions.watch();
+        let next = tokio::select! {
+            biased;
+            next = active.subscriber.next() => Some(next),
+            () = tokio::time::sleep_until(deadline.into()) => None,
+            _ = condition.wait_for(hopeless), if !active.given => None,
+        };
+        match next {
+            Some(Ok(bytes)) => {
                 active.heard = Instant::now();
                 if std::mem::replace(&mut active.given, true) {
                     return Turn::Goes(bytes);
                 }
                 Turn::Begins(active.name.clone(), bytes)
             }
-            Ok(Err(End::NewRun)) => {
+            Some(Err(End::NewRun)) => {
                 let joined = active.feed.channel.join(Join { header: true, start: Start::Last });
                 active.subscriber = Subscriber::new(joined, true);
                 active.given = false;
                 Turn::Changes
             }
-            Ok(Err(End::Closed)) | Err(_) => {
+            Some(Err(End::Closed)) | None => {
                 self.active = None;
+                if self.next.is_multiple_of(self.list.len().max(1)) {
+                    // None of them: not to be asked again and again at full speed.
+                    tokio::time::sleep(ROUND).await;
+                }
                 Turn::Changes
             }
         }
     }
+}
+
+fn hopeless(condition: &Condition) -> bool {
+    condition.state == State::Failed || (condition.state == State::Backoff && condition.failures >= HOPELESS)
 }

@@ -2,8 +2,10 @@
 
 mod fallback;
 mod file;
+mod primary;
 mod run;
 mod source;
+mod watchdog;
 
 use std::{sync::Arc, time::Duration};
 
@@ -34,6 +36,13 @@ pub struct FeedSpec {
     pub fallback: Vec<String>,
     /// The container, where it was said.
     pub container: Expected,
+}
+
+impl FeedSpec {
+    /// Whether what runs for it can go on running when it becomes `next`.
+    pub fn runs_alike(&self, next: &Self) -> bool {
+        self.source == next.source && self.container == next.container
+    }
 }
 
 /// When a feed runs.

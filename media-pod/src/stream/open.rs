@@ -7,8 +7,8 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use http::StatusCode;
-use millrace_bus::{Format, Join, Joined};
-use millrace_http::{Opened, Refusal, Source};
+use millrace_bus::{Format, Join, Joined, Start};
+use millrace_http::{Opened, Peek, Refusal, Source};
 
 use super::Stream;
 use crate::{
@@ -20,6 +20,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Failures in a row, without a byte in between, after which nobody is kept waiting.
 const HOPELESS: u32 = 3;
+/// How often to look whether that is so.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What keeps a stream running for one viewer.
 struct Watching {
@@ -41,6 +43,12 @@ impl Drop for Watching {
 }
 
 impl Source for Stream {
+    fn peek(&self, join: Join) -> Peek {
+        let content_type = self.channel.format().map(|format| format.content_type.clone());
+        let age = self.channel.random_access_age().filter(|_| join.start == Start::Last);
+        Peek { content_type, age }
+    }
+
     fn open(self: Arc<Self>, join: Join) -> BoxFuture<'static, Result<Opened, Refusal>> {
         Box::pin(async move {
             // The place first: the bytes that the request itself sets off are this viewer's, too.
@@ -53,6 +61,11 @@ impl Source for Stream {
             Ok(Opened { joined, content_type, flush, hold: Box::new(watching) })
         })
     }
+
+    fn peek(&self, join: Join) -> Peek {
+        let content_type = self.channel.format().map(|format| format.content_type.clone());
+        Peek { content_type, age: self.channel.join(join).age }
+    }
 }
 
 impl Stream {
@@ -61,20 +74,19 @@ impl Stream {
         if let Some(format) = joined.format() {
             return Ok(format);
         }
-        let mut conditions = self.doing().watch();
-        conditions.mark_changed();
-        tokio::select! {
-            format = self.channel.until(|_| joined.format()) => Ok(format),
-            refusal = async {
-                loop {
-                    if conditions.changed().await.is_err() {
-                        return std::future::pending().await;
-                    }
-                    if let Some(refusal) = hopeless(&conditions.borrow_and_update()) {
-                        return refusal;
-                    }
+        let looks = async {
+            let mut look = tokio::time::interval(LOOK);
+            loop {
+                look.tick().await;
+                if let Some(refusal) = self.hopeless() {
+                    return refusal;
                 }
-            } => Err(refusal),
+            }
+        };
+        tokio::select! {
+            biased;
+            format = self.channel.until(|_| joined.format()) => Ok(format),
+            refusal = looks => Err(refusal),
             () = tokio::time::sleep(PATIENCE) => Err(Refusal {
                 status: StatusCode::GATEWAY_TIMEOUT,
                 reason: format!("{} gave nothing for {} s", self.spec().path, PATIENCE.as_secs()),
@@ -84,15 +96,48 @@ impl Stream {
     }
 }
 
-fn hopeless(condition: &Condition) -> Option<Refusal> {
-    let dead = condition.state == State::Failed;
-    if !dead && (condition.state != State::Backoff || condition.failures < HOPELESS) {
-        return None;
+impl Stream {
+    /// Why nobody needs to wait, if nothing will come: of its command, or of a feed that it needs.
+    fn hopeless(&self) -> Option<Refusal> {
+        if self.channel.is_closed() {
+            return Some(unavailable("it is no more", false));
+        }
+        let spec = self.spec();
+        let own = || spec.command.as_ref().and_then(|_| Hopeless::of(&self.conditions.get()));
+        let feed = || spec.feeds.iter().find_map(|name| self.feed_hopeless(name, 0));
+        let why = own().or_else(feed)?;
+        Some(unavailable(&why.reason, !why.dead))
     }
-    let why = condition.last_exit.as_ref().map_or("it ended", |exit| exit.reason.as_str());
-    Some(Refusal {
+
+    fn feed_hopeless(&self, name: &str, depth: usize) -> Option<Hopeless> {
+        let feed = self.shop.feed(name)?;
+        let why = Hopeless::of(&feed.conditions.get())?;
+        // Fallbacks do not go round: that was refused.
+        let others = |name: &String| depth < 32 && self.feed_hopeless(name, depth + 1).is_some();
+        feed.spec().fallback.iter().all(others).then_some(why)
+    }
+}
+
+struct Hopeless {
+    dead: bool,
+    reason: String,
+}
+
+impl Hopeless {
+    fn of(condition: &Condition) -> Option<Self> {
+        let dead = condition.state == State::Failed;
+        if !dead && (condition.state != State::Backoff || condition.failures < HOPELESS) {
+            return None;
+        }
+        let reason = condition.last_exit.as_ref().map_or("it ended", |exit| exit.reason.as_str()).to_owned();
+        Some(Self { dead, reason })
+    }
+}
+
+fn unavailable(why: &str, at_the_moment: bool) -> Refusal {
+    Refusal {
         status: StatusCode::SERVICE_UNAVAILABLE,
         reason: format!("not available at the moment: {why}"),
-        retry_after: (!dead).then_some(Duration::from_secs(2)),
-    })
+        retry_after: at_the_moment.then_some(Duration::from_secs(2)),
+    }
 }

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     buffer::ReadBuffer,
+    feed::Feed,
     feed::report,
     hold::Demand,
     intake::Intake,
@@ -49,19 +50,26 @@ impl Keeper {
     pub async fn keep(mut self) {
         let expected = self.specs.borrow().container;
         let mut intake = Intake::new(std::slice::from_ref(&self.channel), expected);
+        let mut ran: Option<Arc<StreamSpec>> = None;
+        // Over all activations: who asks again and again for what fails must not fill the log.
+        let mut retry = Retry::default();
         loop {
             self.conditions.set(State::Idle);
             self.demand.wanted().await;
             let spec = self.specs.borrow_and_update().clone();
             intake.carry_on(std::slice::from_ref(&self.channel), spec.container);
-            self.active(&spec, &mut intake).await;
+            if ran.as_ref().is_some_and(|ran| !ran.runs_alike(&spec)) {
+                retry = Retry::default();
+            }
+            self.active(&spec, &mut intake, &mut retry).await;
+            ran = Some(spec);
             intake.end();
             self.conditions.edit(|c| c.pid = None);
         }
     }
 
     /// From the first start until nobody needs it, or it is to be another one.
-    async fn active(&mut self, spec: &Arc<StreamSpec>, intake: &mut Intake) {
+    async fn active(&mut self, spec: &Arc<StreamSpec>, intake: &mut Intake, retry: &mut Retry) {
         let feeds: Vec<_> = spec.feeds.iter().filter_map(|name| self.shop.feed(name)).collect();
         let _holds: Vec<_> = feeds.iter().map(|feed| feed.demand.hold()).collect();
         let channels: Vec<_> = feeds.iter().map(|feed| feed.channel.clone()).collect();
@@ -84,9 +92,14 @@ impl Keeper {
             }
         };
         tokio::pin!(over);
-        let mut retry = Retry::default();
         let mut started = false;
         loop {
+            if let Some((feed, exit)) = feeds.iter().find_map(dead) {
+                self.conditions.edit(|c| {
+                    c.last_exit = Some(LastExit { reason: format!("feed {feed}: {}", exit.reason), ..exit });
+                });
+                return self.fail(over).await;
+            }
             self.conditions.set(State::Starting);
             let began = Instant::now();
             let start = start(spec, &channels, &self.shop);
@@ -105,7 +118,7 @@ impl Keeper {
                     let mut gave = false;
                     let silent = tokio::select! {
                         () = &mut over => None,
-                        silent = self.pump(&mut command, spec.silence, intake, &mut gave) => Some(silent),
+                        silent = self.pump(&mut command, spec, intake, &mut gave) => Some(silent),
                     };
                     if gave {
                         intake.end();
@@ -119,16 +132,14 @@ impl Keeper {
                 }
                 Err(exit) => (exit, began.elapsed(), false),
             };
-            let (delay, say) = retry.ended(ran, gave);
-            report(&spec.name, &exit, say, retry.failures());
+            let (delay, say) = retry.ended(Instant::now(), ran, gave);
+            report(&spec.name, &exit, say, retry.barren());
             self.conditions.edit(|c| {
-                (c.pid, c.failures) = (None, retry.failures());
+                (c.pid, c.failures) = (None, retry.barren());
                 c.last_exit = Some(exit);
             });
             if !spec.resurrect {
-                self.conditions.set(State::Failed);
-                self.channel.dismiss();
-                return over.await;
+                return self.fail(over).await;
             }
             self.conditions.set(State::Backoff);
             tokio::select! {
@@ -138,29 +149,34 @@ impl Keeper {
         }
     }
 
+    /// Nothing will come any more: who watches is let go, until nobody does, or it is to be another one.
+    async fn fail(&self, over: impl Future<Output = ()>) {
+        self.conditions.set(State::Failed);
+        self.channel.dismiss();
+        over.await;
+    }
+
     /// Publishes what the command gives until its end. Some: it was fed and silent for so long.
     async fn pump(
         &self,
         command: &mut Command,
-        silence: Duration,
+        spec: &StreamSpec,
         intake: &mut Intake,
         gave: &mut bool,
     ) -> Option<Duration> {
-        let mut watch = Silence { allowed: silence, heard: Instant::now(), fed_then: 0 };
+        // Where there is nothing to feed it with, it has to give something by itself.
+        let of_itself = spec.feeds.is_empty();
+        let mut watch = Silence { allowed: spec.silence, heard: Instant::now(), fed_then: 0, of_itself };
         loop {
             let bytes = tokio::select! {
                 bytes = command.buffer.read(&command.stdout) => bytes.unwrap_or_default(),
-                () = watch.broken(&command.fed) => return Some(silence),
+                () = watch.broken(&command.fed) => return Some(spec.silence),
             };
             if bytes.is_empty() {
                 return None;
             }
             self.publish(&bytes, intake, gave);
-            watch = Silence {
-                allowed: silence,
-                heard: Instant::now(),
-                fed_then: command.fed.load(Ordering::Relaxed),
-            };
+            (watch.heard, watch.fed_then) = (Instant::now(), command.fed.load(Ordering::Relaxed));
         }
     }
 
@@ -178,6 +194,14 @@ struct Silence {
     allowed: Duration,
     heard: Instant,
     fed_then: u64,
+    of_itself: bool,
+}
+
+/// The feed's name and how it ended, if it will not come back by itself.
+fn dead(feed: &Arc<Feed>) -> Option<(String, LastExit)> {
+    let condition = feed.conditions.get();
+    let exit = condition.last_exit.filter(|_| condition.state == State::Failed)?;
+    Some((feed.spec().name.clone(), exit))
 }
 
 impl Silence {
@@ -187,7 +211,7 @@ impl Silence {
             future::pending::<()>().await;
         }
         time::sleep_until((self.heard + self.allowed).into()).await;
-        while fed.load(Ordering::Relaxed) == self.fed_then {
+        while !self.of_itself && fed.load(Ordering::Relaxed) == self.fed_then {
             time::sleep(self.allowed / 10).await;
         }
     }
@@ -215,7 +239,7 @@ async fn end(command: Command, silent: Option<Duration>) -> LastExit {
     process.stop();
     let mut exit: LastExit = process.wait().await.into();
     if let Some(after) = silent {
-        exit.reason = format!("was fed and gave nothing for {} s, and was ended", after.as_secs_f64());
+        exit.reason = format!("gave nothing for {} s, and was ended", after.as_secs_f64());
     }
     exit
 }

@@ -1,17 +1,20 @@
 //! Several feeds into one command: where each begins.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use millrace_bus::{Channel, Join, Joined, Start, Subscriber};
+use tokio::time::timeout;
+
+/// Video that has shown no random access point after this long marks none: any unit has to do.
+const UNMARKED: Duration = Duration::from_secs(12);
 
 /// Places on all `channels` that were published at one time, so that what a command muxes belongs together.
 ///
 /// Video begins at its next random access point; everything else (sound, or bytes of no known container) at its first
-/// unit that came no earlier than that. One channel alone begins at the newest random access point.
+/// unit that came no earlier than that. One channel alone begins at the newest random access point, if it has such a thing.
 pub async fn start_together(channels: &[Arc<Channel>]) -> Vec<Subscriber> {
     if let [channel] = channels {
-        let joined = channel.join(Join { header: true, start: Start::Last });
-        return vec![Subscriber::new(joined, true)];
+        return vec![Subscriber::new(alone(channel).await, true)];
     }
     // Places are taken before anything is waited for, so that nothing is missed meanwhile.
     let mut places: Vec<Joined> =
@@ -26,9 +29,10 @@ pub async fn start_together(channels: &[Arc<Channel>]) -> Vec<Subscriber> {
     let mut begin = None;
     for &index in &videos {
         if let (Some(channel), Some(place)) = (channels.get(index), places.get_mut(index)) {
-            let (joined, at) = channel.next_random_access().await;
-            *place = joined;
-            begin = begin.max(Some(at));
+            if let Ok((joined, at)) = timeout(UNMARKED, channel.next_random_access()).await {
+                *place = joined;
+                begin = begin.max(Some(at));
+            }
         }
     }
     let mut subscribers: Vec<Subscriber> =
@@ -39,4 +43,24 @@ pub async fn start_together(channels: &[Arc<Channel>]) -> Vec<Subscriber> {
         }
     }
     subscribers
+}
+
+async fn alone(channel: &Arc<Channel>) -> Joined {
+    let at_newest = || channel.join(Join { header: true, start: Start::Last });
+    if channel.random_access_age().is_some() {
+        return at_newest();
+    }
+    let at_edge = || channel.join(Join { header: true, start: Start::Live });
+    let place = at_edge();
+    let format = channel.until(|_| place.format()).await;
+    if format.is_none_or(|format| format.audio_only()) {
+        return place;
+    }
+    if channel.random_access_age().is_some() {
+        return at_newest();
+    }
+    match timeout(UNMARKED, channel.next_random_access()).await {
+        Ok((joined, _)) => joined,
+        Err(_) => at_edge(),
+    }
 }

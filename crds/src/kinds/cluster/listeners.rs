@@ -15,16 +15,16 @@ pub struct Listeners {
     /// The same over TLS; it needs the Cluster's `tls`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub https: Option<HttpsListener>,
-    /// RTMP.
+    /// RTMP, plain and enhanced, to publish and to play.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rtmp: Option<RtmpListener>,
     /// RTMP over TLS; it needs the Cluster's `tls`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rtmps: Option<RtmpsListener>,
-    /// RTSP.
+    /// RTSP, to publish and to play.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rtsp: Option<RtspListener>,
-    /// SRT, over UDP.
+    /// SRT in live mode, over UDP, to publish and to play.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub srt: Option<SrtListener>,
     /// The media of WebRTC, over UDP; its signalling is HTTP.

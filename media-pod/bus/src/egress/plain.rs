@@ -17,8 +17,9 @@ pub struct PlainSink {
     socket: mio::net::TcpStream,
 }
 
-/// A peer that acknowledges nothing for this long is gone.
-const USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// A peer that acknowledges nothing for this long is gone. The kernel counts a window that stays shut, too, so it is more
+/// than what a stalled viewer is allowed.
+const USER_TIMEOUT: Duration = Duration::from_secs(75);
 /// A viewer has nothing to say. One that sends more than this at once, in bytes, would keep the shard busy with it.
 const MOST_NOISE: usize = 256 << 10;
 /// Slices per write.

@@ -27,7 +27,7 @@ pub(crate) struct Seat {
     pub sink: Box<dyn Sink>,
     head: Option<Bytes>,
     pub follower: Follower,
-    /// Shares the lane's place; `follower` then is not up to date.
+    /// Shares the lane's place.
     pub at_edge: bool,
     /// Its lane, and where it stands in one of the lane's two lists.
     pub lane: usize,
@@ -152,6 +152,7 @@ impl Seat {
                 if !closed && self.follower.is_at(edge) {
                     self.backlog = 0;
                     self.at_edge = true;
+                    self.follower.share();
                     return Ok(Turn::AtEdge);
                 }
                 return Ok(Turn::Waits);
@@ -219,5 +220,14 @@ impl Seat {
         if let Some(on_leave) = self.on_leave.take() {
             on_leave(left, &self.stats);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_viewer_takes_little_memory() {
+        let bytes = size_of::<super::Seat>() + size_of::<super::ViewerStats>();
+        assert!(bytes <= 512, "{bytes} bytes");
     }
 }

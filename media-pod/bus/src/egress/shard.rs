@@ -295,6 +295,8 @@ impl Shard {
         let Some(lane) = self.lanes.get_mut(seat.lane) else { return };
         let index = seat.index;
         let turn = seat.turn(&lane.channel, &lane.edge, &mut self.parts);
+        // What is left in here would stay in memory until somebody else's turn.
+        self.parts.clear();
         if let Some(offset) = seat.reached(lane.edge.offset()) {
             lane.channel.demand.viewer_reached(offset);
         }

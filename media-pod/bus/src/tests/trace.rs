@@ -72,12 +72,11 @@ impl Trace {
     /// The first unit that is marked from where it joined.
     fn first_live(&self, script: &Script) -> Option<u64> {
         let later = script.runs.iter().filter(|run| run.end > self.joined_at);
-        later
-            .filter_map(|run| match run.kind {
-                Kind::Known(_) => run.units.range(self.joined_at..).next().copied(),
-                Kind::Bytes | Kind::Void => Some(run.base.max(self.joined_at)),
-            })
-            .next()
+        let mut firsts = later.filter_map(|run| match run.kind {
+            Kind::Known(_) => run.units.range(self.joined_at..).next().copied(),
+            Kind::Bytes | Kind::Void => Some(run.base.max(self.joined_at)),
+        });
+        firsts.next()
     }
 
     fn check_end(&self, script: &Script, place: Option<u64>) {

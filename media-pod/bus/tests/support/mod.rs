@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use millrace_bus::{
     Channel, Container, Format, GopCache, Join, Marks, Publisher, Units,
-    egress::{Egress, Left, PlainSink, Sink, Viewer, ViewerHandle},
+    egress::{Egress, Left, PlainSink, Sink, Viewer, ViewerHandle, ViewerStats},
 };
 
 pub const PACKET: usize = 188;
@@ -94,7 +94,11 @@ impl Encoder {
     pub fn publish(&mut self, count: u64) {
         let begin = self.packets;
         self.packets += count;
-        let bytes = (begin..self.packets).flat_map(|number| packet(number, number % self.gop == 0)).collect();
+        let mut bytes = vec![0x47; count as usize * PACKET];
+        for (number, packet) in (begin..).zip(bytes.chunks_exact_mut(PACKET)) {
+            packet[1..9].copy_from_slice(&number.to_be_bytes());
+            packet[9] = u8::from(number % self.gop == 0);
+        }
         let place = |number: u64| (number - self.begun_at) * PACKET as u64;
         let units =
             Units::Every { first: place(begin), stride: PACKET as u32, last: place(self.packets - 1) };
@@ -108,13 +112,6 @@ impl Encoder {
     }
 }
 
-fn packet(number: u64, point: bool) -> [u8; PACKET] {
-    let mut packet = [0x47; PACKET];
-    packet[1..9].copy_from_slice(&number.to_be_bytes());
-    packet[9] = u8::from(point);
-    packet
-}
-
 /// Numbers of the first and last packet, and the numbers after each jump. Panics at a cut packet, a repeated one, or
 /// a jump that lands anywhere but on a random access point.
 pub fn packets(bytes: &[u8]) -> Option<(u64, u64, Vec<u64>)> {
@@ -122,7 +119,7 @@ pub fn packets(bytes: &[u8]) -> Option<(u64, u64, Vec<u64>)> {
     let mut seen: Option<(u64, u64, Vec<u64>)> = None;
     for packet in bytes.chunks_exact(PACKET) {
         let number = u64::from_be_bytes(packet[1..9].try_into().expect("eight"));
-        assert!(packet[0] == 0x47 && packet[10..].iter().all(|byte| *byte == 0x47), "not a packet");
+        assert!(packet[0] == 0x47 && packet[10..] == [0x47; PACKET - 10], "not a packet");
         match &mut seen {
             None => seen = Some((number, number, Vec::new())),
             Some((_, last, _)) if number == *last + 1 => *last = number,
@@ -180,7 +177,10 @@ pub fn seat(
 
 fn channel_of_left() -> (millrace_bus::egress::OnLeave, Receiver<Left>) {
     let (tell, left) = channel();
-    (Box::new(move |why, _| drop(tell.send(why))), left)
+    let tell = move |why: Left, _: &ViewerStats| {
+        let _ = tell.send(why);
+    };
+    (Box::new(tell), left)
 }
 
 pub fn guest(egress: &Egress, channel: &Arc<Channel>, join: Join) -> Guest {
