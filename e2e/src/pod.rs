@@ -44,10 +44,22 @@ impl Pod {
         let directory = tempfile::tempdir()?;
         let file = directory.path().join("millrace.yaml");
         fs::write(&file, yaml)?;
+        Self::run(directory, &file, arguments)
+    }
+
+    /// Starts a media pod on a file of the test's own.
+    ///
+    /// # Errors
+    /// As [`Self::start_with`].
+    pub fn start_on(file: &Path) -> anyhow::Result<Self> {
+        Self::run(tempfile::tempdir()?, file, &[])
+    }
+
+    fn run(directory: TempDir, file: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
         let program = binary();
         let mut child = Command::new(&program)
             .args(["run", "--http", "127.0.0.1:0", "-f"])
-            .arg(&file)
+            .arg(file)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

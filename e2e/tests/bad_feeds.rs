@@ -57,6 +57,7 @@ fn garbage_is_passed_on_and_harms_nobody() {
     plain.flows(10_000_000);
     assert!(pod.rss() < before + (64 << 20), "{} to {}", before, pod.rss());
     assert!(viewer.head().starts_with("HTTP/1.1 200"), "{}", viewer.head());
+    viewer.flows(100_000);
     let picture = pod.status("/bad/pic");
     assert!((400..600).contains(&picture), "{picture}");
     neighbour.is_untouched(&pod);

@@ -9,7 +9,8 @@ use std::{
 };
 
 use millrace_e2e::{
-    Pod, binary, feed, live, packets, processes_marked, read_from, remux, resource, run, script, stream, words,
+    Pod, binary, feed, live, packets, processes_marked, read_from, remux, resource, run, script, stream,
+    words,
 };
 use serde_json::json;
 
@@ -26,7 +27,9 @@ fn noise(length: usize) -> Vec<u8> {
 }
 
 fn written(path: &Path) -> String {
-    millrace_e2e::eventually("the command has written", || fs::read_to_string(path).ok().filter(|t| t.ends_with(".\n")))
+    millrace_e2e::eventually("the command has written", || {
+        fs::read_to_string(path).ok().filter(|t| t.ends_with(".\n"))
+    })
 }
 
 #[test]
@@ -36,7 +39,10 @@ fn placeholders_are_filled_in_once_and_anything_can_be_the_program() {
     let program = script(
         directory.path(),
         "myenc",
-        &format!("for a in \"$@\"; do echo \"[$a]\"; done > {0}.new; echo . >> {0}.new; mv {0}.new {0}; cat", said.display()),
+        &format!(
+            "for a in \"$@\"; do echo \"[$a]\"; done > {0}.new; echo . >> {0}.new; mv {0}.new {0}; cat",
+            said.display()
+        ),
     );
     let cluster = json!({"templates": {"mine": {
         "command": [program, "{input}", "{output}", "{{x}}", "%{localtime}", "{text}", "a{output}b", "{deep}"],
@@ -44,15 +50,19 @@ fn placeholders_are_filled_in_once_and_anything_can_be_the_program() {
     }}});
     let yaml = resource("Cluster", "default", &cluster)
         + &feed("zeros", &words("cat /dev/zero"))
-        + &stream("odd", &json!({
-            "path": "/odd", "feeds": ["zeros"], "container": "Raw",
-            "template": {"name": "mine", "args": {"text": "$HOME; it's a \"test\" & *"}}
-        }));
+        + &stream(
+            "odd",
+            &json!({
+                "path": "/odd", "feeds": ["zeros"], "container": "Raw",
+                "template": {"name": "mine", "args": {"text": "$HOME; it's a \"test\" & *"}}
+            }),
+        );
     let pod = Pod::start(&yaml);
     let (head, bytes) = pod.read("/odd", 1000);
     assert!(head.to_lowercase().contains("content-type: application/octet-stream"), "{head}");
     assert!(bytes.iter().all(|byte| *byte == 0), "what the command gives");
-    let expected = "[pipe:0]\n[pipe:1]\n[{x}]\n[%{localtime}]\n[$HOME; it's a \"test\" & *]\n[apipe:1b]\n[deep]\n.\n";
+    let expected =
+        "[pipe:0]\n[pipe:1]\n[{x}]\n[%{localtime}]\n[$HOME; it's a \"test\" & *]\n[apipe:1b]\n[deep]\n.\n";
     assert_eq!(written(&said), expected);
 }
 
@@ -71,10 +81,13 @@ fn several_feeds_come_on_descriptors_of_their_own_in_the_order_of_feeds() {
     );
     let yaml = feed("one", &words("yes 111"))
         + &feed("two", &words("yes 222"))
-        + &stream("both", &json!({
-            "path": "/both", "feeds": ["two", "one"], "container": "Raw",
-            "command": [program, "{feed:one}", "{feed:two}"]
-        }));
+        + &stream(
+            "both",
+            &json!({
+                "path": "/both", "feeds": ["two", "one"], "container": "Raw",
+                "command": [program, "{feed:one}", "{feed:two}"]
+            }),
+        );
     let pod = Pod::start(&yaml);
     assert!(pod.read("/both", 1).0.starts_with("HTTP/1.1 200"));
     assert_eq!(written(&said), "pipe:4 pipe:3\n222\n111\n/dev/null\n.\n");
@@ -119,7 +132,9 @@ fn muxed(gop: u32, sound_first: bool) -> String {
     let clock = "(RTCTIME/1000000-3600*floor(RTCTIME/3600000000))/TB";
     let picture = wall_clock(
         &format!("testsrc2=size=160x120:rate=25,realtime,setpts='{clock}'"),
-        &format!("-vsync passthrough -copyts -c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g {gop} -sc_threshold 0"),
+        &format!(
+            "-vsync passthrough -copyts -c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g {gop} -sc_threshold 0"
+        ),
     );
     let sound = wall_clock(
         &format!("sine=frequency=440:sample_rate=48000:samples_per_frame=1024,arealtime,asetpts='{clock}'"),
@@ -174,12 +189,19 @@ fn an_unpaced_file_loses_nothing_on_its_way_through_a_slow_command() {
     let directory = tempfile::tempdir().unwrap();
     let (bytes, file) = (noise(6 << 20), directory.path().join("noise"));
     fs::write(&file, &bytes).unwrap();
-    let slow = script(directory.path(), "slow", "while dd bs=64k count=1 iflag=fullblock status=none | grep -a '' -c >/dev/null; do :; done; cat");
+    let slow = script(
+        directory.path(),
+        "slow",
+        "while dd bs=64k count=1 iflag=fullblock status=none | grep -a '' -c >/dev/null; do :; done; cat",
+    );
     fs::write(&slow, "#!/usr/bin/env python3\nimport sys, time\nwhile b := sys.stdin.buffer.read(65536):\n    sys.stdout.buffer.write(b); sys.stdout.buffer.flush(); time.sleep(0.03)\n").unwrap();
     let yaml = file_feed("noise", &file, &json!({}))
-        + &stream("slow", &json!({
-            "path": "/slow", "feeds": ["noise"], "container": "Raw", "command": [slow], "resurrect": false
-        }));
+        + &stream(
+            "slow",
+            &json!({
+                "path": "/slow", "feeds": ["noise"], "container": "Raw", "command": [slow], "resurrect": false
+            }),
+        );
     let pod = Pod::start(&yaml);
     let began = Instant::now();
     let got = pod.curl("/slow", &[]).stdout;
@@ -192,7 +214,8 @@ fn an_unpaced_file_is_held_back_by_a_viewer_of_it() {
     let directory = tempfile::tempdir().unwrap();
     let (bytes, file) = (noise(12 << 20), directory.path().join("noise"));
     fs::write(&file, &bytes).unwrap();
-    let yaml = file_feed("noise", &file, &json!({})) + &stream("raw", &json!({"path": "/raw", "feeds": ["noise"]}));
+    let yaml =
+        file_feed("noise", &file, &json!({})) + &stream("raw", &json!({"path": "/raw", "feeds": ["noise"]}));
     let pod = Pod::start(&yaml);
     let got = pod.curl("/raw", &["--limit-rate", "4M"]).stdout;
     assert!(got == bytes, "{} of {} bytes", got.len(), bytes.len());
@@ -236,20 +259,31 @@ fn a_paced_file_goes_by_its_clock_and_loops_without_a_stall() {
 fn a_command_has_its_environment_and_no_more_memory_than_it_is_given() {
     let directory = tempfile::tempdir().unwrap();
     let said = directory.path().join("said");
-    let tells = script(directory.path(), "tells", &format!("echo \"$GREETING-$HIDDEN.\" > {}; cat /dev/zero", said.display()));
+    let tells = script(
+        directory.path(),
+        "tells",
+        &format!("echo \"$GREETING-$HIDDEN.\" > {}; cat /dev/zero", said.display()),
+    );
     let eats = "import sys; b = bytearray(400 << 20); sys.stdout.buffer.write(b[:1000])";
-    let yaml = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {key: hidden-value}\n".to_owned()
-        + &stream("tells", &json!({
-            "path": "/tells", "command": [tells], "container": "Raw",
-            "env": [
-                {"name": "GREETING", "value": "hello"},
-                {"name": "HIDDEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "key"}}}
-            ]
-        }))
-        + &stream("eats", &json!({
-            "path": "/eats", "command": ["python3", "-c", eats], "container": "Raw",
-            "resources": {"memoryPerProcess": "200Mi"}
-        }));
+    let yaml = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {key: hidden-value}\n"
+        .to_owned()
+        + &stream(
+            "tells",
+            &json!({
+                "path": "/tells", "command": [tells], "container": "Raw",
+                "env": [
+                    {"name": "GREETING", "value": "hello"},
+                    {"name": "HIDDEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "key"}}}
+                ]
+            }),
+        )
+        + &stream(
+            "eats",
+            &json!({
+                "path": "/eats", "command": ["python3", "-c", eats], "container": "Raw",
+                "resources": {"memoryPerProcess": "200Mi"}
+            }),
+        );
     let pod = Pod::start(&yaml);
     assert!(pod.read("/tells", 1).0.starts_with("HTTP/1.1 200"));
     assert_eq!(written(&said), "hello-hidden-value.\n");
@@ -265,8 +299,14 @@ fn a_command_is_fed_the_header_and_a_random_access_point_first() {
     let tees = script(directory.path(), "tees", &format!("exec tee {}", fed.display()));
     let yaml = feed("pattern", &live("testsrc2=size=160x120:rate=10", 30, ""))
         + &stream("plain", &json!({"path": "/plain.ts", "feeds": ["pattern"]}))
-        + &stream("through", &json!({"path": "/through.ts", "feeds": ["pattern"], "command": [tees, "{input}"]}))
-        + &stream("again", &json!({"path": "/again.ts", "feeds": ["pattern"], "command": remux("-c copy -f mpegts")}));
+        + &stream(
+            "through",
+            &json!({"path": "/through.ts", "feeds": ["pattern"], "command": [tees, "{input}"]}),
+        )
+        + &stream(
+            "again",
+            &json!({"path": "/again.ts", "feeds": ["pattern"], "command": remux("-c copy -f mpegts")}),
+        );
     let pod = Pod::start(&yaml);
     let mut runs = pod.viewer("/plain.ts");
     read_from(&mut runs, 40_000);

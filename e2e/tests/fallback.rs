@@ -19,7 +19,17 @@ struct Eye {
 impl Eye {
     fn on(url: &str) -> Self {
         let mut ffmpeg = Command::new("ffmpeg")
-            .args(["-nostdin", "-v", "quiet", "-fflags", "nobuffer", "-flags", "low_delay", "-probesize", "100k"])
+            .args([
+                "-nostdin",
+                "-v",
+                "quiet",
+                "-fflags",
+                "nobuffer",
+                "-flags",
+                "low_delay",
+                "-probesize",
+                "100k",
+            ])
             .args(["-i", url, "-an", "-vsync", "passthrough", "-copyts", "-vf", "scale=1:1"])
             .args(["-pix_fmt", "gray", "-flush_packets", "1", "-f", "rawvideo", "-"])
             .stdout(Stdio::piped())
@@ -113,7 +123,11 @@ fn viewers_stay_connected_over_the_death_of_a_feed_and_its_return() {
     up(directory, "grey");
     down(directory, "white", &pod);
     eye.sees("the first fallback again", GREY);
-    assert_eq!(pod.log().iter().filter(|line| line.contains("viewer joined")).count(), 1, "it never came anew");
+    assert_eq!(
+        pod.log().iter().filter(|line| line.contains("viewer joined")).count(),
+        1,
+        "it never came anew"
+    );
 }
 
 #[test]

@@ -203,6 +203,7 @@ impl Reader<'_> {
                 }
                 Event::Alias(id) => match self.anchors.get(&id).cloned() {
                     Some(node) if node.depth() + open.len() <= MAX_DEPTH => {
+                        self.nodes += node.size();
                         self.finish(node, 0, &mut open, &mut root)
                     }
                     Some(_) => Err("an alias makes the document too deep".to_owned()),
@@ -240,7 +241,8 @@ impl Reader<'_> {
         open: &mut [Open],
         root: &mut Option<Node>,
     ) -> Result<(), String> {
-        self.nodes += if anchor == 0 { node.size() } else { 1 };
+        // Each value once, where it ends; an alias brings all that it repeats.
+        self.nodes += 1;
         if self.nodes > MAX_NODES {
             return Err(format!("the file has more than {MAX_NODES} values, counting what aliases repeat"));
         }

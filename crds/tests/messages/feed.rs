@@ -1,4 +1,4 @@
-use crate::{feed_errors, file, table};
+use crate::{feed_errors, table};
 
 #[test]
 fn a_feed_that_is_wrong_says_why() {

@@ -1,12 +1,15 @@
 //! One reader's way through the stream, without any I/O: what to send next, and what to do when it is too slow.
 
+mod begin;
+mod late;
+
 use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::{
-    Channel, Container, Generation,
+    Channel, Generation,
     join::RandomAccess,
     node::{Cursor, Node},
     sync::Ordering,
@@ -67,15 +70,6 @@ pub(crate) struct Follower {
     /// Whether any byte went out: before that, a new generation is nobody's loss.
     started: bool,
 }
-
-/// A reader this far behind lets go even where there is no random access point to skip to.
-const FURTHEST: u64 = 32 << 20;
-/// A reader that looks for its first unit holds this much at most, in bytes; more than any sniffer looks at.
-const LONGEST_LOOK: u64 = 8 << 20;
-/// A unit is marked at most about this many bytes after it began.
-const MARKED_WITHIN: u64 = 128 << 10;
-/// Smaller remainders are copied, so that a reader that stands still does not hold a whole read buffer.
-const COPY_BELOW: usize = 4 << 10;
 
 impl Follower {
     pub fn at(point: &RandomAccess, header: bool) -> Self {
@@ -266,126 +260,6 @@ impl Follower {
         }
     }
 
-    /// Skips to the newest random access point where the reader is more than `allowed` bytes behind `edge`.
-    /// Gives the bytes it will not get.
-    pub fn skip_if_late(&mut self, channel: &Channel, edge: &Cursor, allowed: u64) -> Option<u64> {
-        let lag = edge.offset().saturating_sub(self.holds_from()?);
-        if lag <= allowed {
-            return None;
-        }
-        let from = match &self.at {
-            At::Following(cursor) if self.passes_over(cursor) => return None,
-            At::Following(cursor) if self.generation.format().is_some() => {
-                let point = channel.random_access.get().is_some_and(|point| point.offset > cursor.offset());
-                let too_far = lag >= FURTHEST.max(allowed);
-                if !point && !too_far {
-                    return None;
-                }
-                let (rest, from) = match rest_of_unit(cursor) {
-                    Some(rest) => rest,
-                    // No unit is that large: there is nothing to finish.
-                    None if too_far => (SmallVec::new(), edge.offset()),
-                    None => return None,
-                };
-                self.opening = if self.opened == Opening::Nothing { Opening::Splice } else { self.opened };
-                if self.opened != Opening::Nothing {
-                    // Nothing went out since the last time.
-                    self.before.clear();
-                }
-                self.before.extend(rest);
-                // Where random access points are not marked, any unit has to do.
-                let none = channel.qos().random_access_points == 0;
-                self.at = if none { At::aligning(edge.clone()) } else { At::Waiting { from } };
-                from
-            }
-            At::Following(_) => {
-                if !edge.node.generation.decided() {
-                    return None;
-                }
-                self.opening = Opening::Splice;
-                if self.change_generation(&edge.node.generation) {
-                    self.at = At::aligning(edge.clone());
-                }
-                edge.offset() - lag
-            }
-            // Nothing went out yet, so nothing is lost.
-            At::Aligning { .. } => {
-                if lag > LONGEST_LOOK.max(allowed) {
-                    self.at = At::aligning(edge.clone());
-                }
-                return None;
-            }
-            At::Waiting { .. } | At::Sharing | At::Ended(_) => return None,
-        };
-        channel.skips.fetch_add(1, Ordering::Relaxed);
-        Some(edge.offset().saturating_sub(from))
-    }
-
-    /// Begins at `point`.
-    fn enter(&mut self, point: &RandomAccess) {
-        if !self.change_generation(&point.node.generation) {
-            return;
-        }
-        self.open();
-        self.at = At::Following(Cursor { node: point.node.clone(), skip: point.skip });
-    }
-
-    fn open(&mut self) {
-        let header = self.generation.header();
-        let needed = self.generation.format().is_some_and(|format| format.container.needs_header());
-        let first = match self.opening {
-            Opening::Header => header.map(|header| header.bytes.clone()),
-            Opening::Nothing if needed && !self.started => header.map(|header| header.bytes.clone()),
-            Opening::Splice => header.map(|header| header.splice.clone()),
-            Opening::Nothing => None,
-        };
-        self.opened = std::mem::replace(&mut self.opening, Opening::Nothing);
-        self.before.extend(first.filter(|bytes| !bytes.is_empty()));
-    }
-
-    /// Looks for the first unit to begin with. False: not there yet.
-    fn align(&mut self, until: u64) -> bool {
-        let header = self.opening == Opening::Header;
-        let At::Aligning { from, scan, not_before } = &mut self.at else { return false };
-        let next_of = |cursor: &Cursor| {
-            let next = cursor.node.next.get().filter(|next| next.start < until)?;
-            Some(Cursor { node: next, skip: 0 })
-        };
-        while not_before.is_some_and(|instant| from.exhausted() || from.node.at < instant) {
-            let Some(next) = next_of(from) else { return false };
-            *from = next;
-        }
-        if scan.offset() < from.offset() {
-            *scan = from.clone();
-        }
-        loop {
-            if !scan.exhausted() {
-                if !scan.node.generation.decided() {
-                    return false;
-                }
-                if !Arc::ptr_eq(&scan.node.generation, &from.node.generation) {
-                    *from = scan.clone();
-                }
-                if let Some(unit) = first_unit(&scan.node, from.offset(), header) {
-                    let generation = scan.node.generation.clone();
-                    let mut begin = from.clone();
-                    step(&mut begin, (unit - from.offset()) as usize);
-                    if self.change_generation(&generation) {
-                        self.open();
-                        self.at = At::Following(begin);
-                    }
-                    return true;
-                }
-            }
-            let Some(next) = next_of(scan) else { return false };
-            *scan = next;
-            while scan.node.start.saturating_sub(from.node.end()) > MARKED_WITHIN {
-                let Some(next) = next_of(from) else { break };
-                *from = next;
-            }
-        }
-    }
-
     /// Whether the run in which `cursor` stands is left out: it ended before it was known what it was.
     fn passes_over(&self, cursor: &Cursor) -> bool {
         !Arc::ptr_eq(&cursor.node.generation, &self.generation)
@@ -425,17 +299,6 @@ impl At {
     }
 }
 
-/// The channel offset at which a reader can begin, by the marks of `node`, who wants nothing before `from`; `None` also
-/// while the header that it needs is not there yet.
-fn first_unit(node: &Node, from: u64, header: bool) -> Option<u64> {
-    let Some(format) = node.generation.format() else { return Some(from) };
-    let header = format.container.needs_header() || header && format.container.has_header();
-    if header && node.generation.header().is_none() {
-        return None;
-    }
-    node.marks.units.first_from(from).filter(|unit| *unit < node.end())
-}
-
 /// Gathers from `cursor` on, within its generation. Gives the first chunk of the next generation where that is what
 /// comes next.
 fn collect(cursor: &Cursor, until: u64, budget: usize, parts: &mut Parts) -> Option<Arc<Node>> {
@@ -472,42 +335,5 @@ pub(crate) fn step(cursor: &mut Cursor, mut sent: usize) {
             return;
         };
         *cursor = Cursor { node: next, skip: 0 };
-    }
-}
-
-/// What is left of the unit in which `cursor` stands, and the channel offset after it; `None` while the unit is
-/// still being written.
-fn rest_of_unit(cursor: &Cursor) -> Option<(SmallVec<[Bytes; 2]>, u64)> {
-    let from = cursor.offset();
-    let mut node = cursor.node.clone();
-    // Where it ends may be marked with a later chunk than the one in which it ends.
-    let end = loop {
-        if let Some(end) = node.marks.units.first_from(from).filter(|end| *end < node.end()) {
-            break end;
-        }
-        let next = node.next.get()?;
-        if !Arc::ptr_eq(&next.generation, &node.generation) {
-            break next.start;
-        }
-        node = next;
-    };
-    let mut rest = SmallVec::new();
-    let (mut node, mut begin) = (cursor.node.clone(), cursor.skip);
-    while node.start < end {
-        let stop = node.bytes.len().min((end - node.start) as usize);
-        let piece = node.bytes.slice(begin.min(stop)..stop);
-        if !piece.is_empty() {
-            rest.push(if piece.len() < COPY_BELOW { Bytes::copy_from_slice(&piece) } else { piece });
-        }
-        let Some(next) = node.next.get() else { break };
-        (node, begin) = (next, 0);
-    }
-    Some((rest, end))
-}
-
-impl Container {
-    /// Whether there is a header at all.
-    pub(crate) fn has_header(self) -> bool {
-        self.needs_header() || matches!(self, Self::MpegTs | Self::Ogg)
     }
 }

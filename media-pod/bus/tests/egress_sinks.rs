@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use millrace_bus::{
-    End, GopCache, Join,
+    Container, End, GopCache, Join,
     egress::{Egress, Left, Viewer},
 };
-use support::{Encoder, PACKET, packets, queue::Queue, seat, until};
+use support::{Encoder, PACKET, format, packets, queue::Queue, seat, until};
 
 #[test]
 fn a_queue_gets_everything_in_pieces_of_any_size() {
@@ -30,6 +30,24 @@ fn a_queue_gets_everything_in_pieces_of_any_size() {
     let state = queue.state();
     assert_eq!(packets(&state.bytes), Some((0, encoder.packets() - 1, Vec::new())));
     assert_eq!(state.closed, Some(true));
+}
+
+#[test]
+fn a_viewer_that_caught_up_with_an_unknown_run_hears_when_it_is_known() {
+    let egress = Egress::start(1).unwrap();
+    let (channel, mut encoder) = Encoder::start(10, GopCache::default());
+    let queue = Queue::with_room(PACKET);
+    let seen = seat(&egress, &channel, Join::default(), Duration::ZERO, Box::new(queue.clone()));
+    encoder.publish(5);
+    until("there is no room left", || queue.state().bytes.len() == PACKET);
+    encoder.publisher.begin(0, None);
+    encoder.publish_since_run(5);
+    queue.make_room(1 << 20);
+    until("it has the first run", || queue.state().bytes.len() == 5 * PACKET);
+    encoder.publisher.set_format(Some(format(Container::MpegTs)));
+    until("it has the second", || queue.state().bytes.len() == 10 * PACKET);
+    assert_eq!(packets(&queue.state().bytes), Some((0, 9, Vec::new())));
+    assert!(seen.is_there());
 }
 
 #[test]

@@ -52,19 +52,18 @@ impl Source for Stream {
     fn open(self: Arc<Self>, join: Join) -> BoxFuture<'static, Result<Opened, Refusal>> {
         Box::pin(async move {
             // The place first: the bytes that the request itself sets off are this viewer's, too.
-            let joined = self.channel.join(join);
+            let mut joined = self.channel.join(join);
             let watching = Watching::new(&self);
             let format = self.ready(&joined).await?;
+            if format.is_none() && join.start != Start::Live {
+                // Nobody knows where a picture begins in bytes of no known container.
+                joined = self.channel.join(Join::default());
+            }
             let content_type =
                 format.map_or_else(|| "application/octet-stream".into(), |f| f.content_type.clone());
             let flush = self.spec().flush;
             Ok(Opened { joined, content_type, flush, hold: Box::new(watching) })
         })
-    }
-
-    fn peek(&self, join: Join) -> Peek {
-        let content_type = self.channel.format().map(|format| format.content_type.clone());
-        Peek { content_type, age: self.channel.join(join).age }
     }
 }
 

@@ -28,11 +28,11 @@ pub async fn start_together(channels: &[Arc<Channel>]) -> Vec<Subscriber> {
     }
     let mut begin = None;
     for &index in &videos {
-        if let (Some(channel), Some(place)) = (channels.get(index), places.get_mut(index)) {
-            if let Ok((joined, at)) = timeout(UNMARKED, channel.next_random_access()).await {
-                *place = joined;
-                begin = begin.max(Some(at));
-            }
+        if let (Some(channel), Some(place)) = (channels.get(index), places.get_mut(index))
+            && let Ok((joined, at)) = timeout(UNMARKED, channel.next_random_access()).await
+        {
+            *place = joined;
+            begin = begin.max(Some(at));
         }
     }
     let mut subscribers: Vec<Subscriber> =

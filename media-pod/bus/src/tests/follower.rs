@@ -104,7 +104,7 @@ fn check_memory(nodes: &[Weak<Node>], channel: &Channel, publisher: &Publisher, 
 
 /// A few seconds' worth, or what `PROPTEST_CASES` says.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(400)
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(250)
 }
 
 proptest! {

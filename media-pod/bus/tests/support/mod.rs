@@ -90,6 +90,12 @@ impl Encoder {
         self.publisher.set_header(Arc::default());
     }
 
+    /// As [`Self::publish`], as the first chunk of a run.
+    pub fn publish_since_run(&mut self, count: u64) {
+        self.begun_at = self.packets;
+        self.publish(count);
+    }
+
     /// Publishes so many packets as one chunk.
     pub fn publish(&mut self, count: u64) {
         let begin = self.packets;
