@@ -40,29 +40,33 @@ impl Eye {
     }
 
     /// Looks until it sees this brightness. The connection must live that long.
-    fn sees(&mut self, what: &str, brightness: std::ops::Range<u8>) {
-        let mut one = [0];
+    fn sees(&mut self, what: &str, brightness: std::ops::RangeInclusive<u8>) {
         let mut seen = Vec::new();
-        while !brightness.contains(&one[0]) {
-            assert!(seen.len() < 2000, "{what} was not seen: {seen:?}");
+        for _ in 0..600 {
+            let mut one = [0];
             self.out.read_exact(&mut one).unwrap_or_else(|e| panic!("{what}: {e}, after {seen:?}"));
+            if brightness.contains(&one[0]) {
+                return;
+            }
             if seen.last() != Some(&one[0]) {
                 seen.push(one[0]);
             }
         }
+        panic!("{what} was not seen: {seen:?}");
     }
 }
 
 impl Drop for Eye {
     fn drop(&mut self) {
-        let _ = self.ffmpeg.kill();
+        // Passed on to ffmpeg.
+        let _ = Command::new("kill").arg(self.ffmpeg.id().to_string()).status();
         let _ = self.ffmpeg.wait();
     }
 }
 
-const WHITE: std::ops::Range<u8> = 200..255;
-const GREY: std::ops::Range<u8> = 100..160;
-const BLACK: std::ops::Range<u8> = 5..40;
+const WHITE: std::ops::RangeInclusive<u8> = 200..=255;
+const GREY: std::ops::RangeInclusive<u8> = 100..=160;
+const BLACK: std::ops::RangeInclusive<u8> = 0..=40;
 
 /// A feed of one colour that cannot be had while a file `NAME.down` is there.
 fn colour(directory: &Path, name: &str, colour: &str) -> String {

@@ -165,9 +165,6 @@ impl Intake {
         let Some(mut run) = self.run.take() else { return };
         let rest = run.sniffer.as_mut().map(Sniffer::abandon).unwrap_or_default();
         for publisher in &mut self.publishers {
-            if !run.told {
-                publisher.set_format(None);
-            }
             publisher.publish(rest.clone(), Marks::default());
             publisher.end();
         }

@@ -37,6 +37,9 @@ fn check(file: &std::path::Path) -> anyhow::Result<()> {
 
 fn resolve(file: &std::path::Path) -> anyhow::Result<()> {
     let loaded = config::understand(file, &config::read(file)?)?;
+    if !loaded.resolved.secrets.is_empty() {
+        eprintln!("warning: the Secrets below are printed with their values");
+    }
     print!("{}", millrace_crds::to_yaml(&loaded.resolved));
     Ok(())
 }

@@ -12,6 +12,7 @@ else
   engine=podman
 fi
 export KIND_EXPERIMENTAL_PROVIDER=$engine
+export BUILDAH_ISOLATION=chroot # of podman build: needs no rights that a container may lack, and has the machine's network
 
 if [ "$engine" = podman ]; then
   # podman raises the limits of open files and of processes to 1048576. Without CAP_SYS_RESOURCE that is refused, so it is

@@ -16,27 +16,28 @@ pub async fn start_together(channels: &[Arc<Channel>]) -> Vec<Subscriber> {
     if let [channel] = channels {
         return vec![Subscriber::new(alone(channel).await, true)];
     }
-    // Places are taken before anything is waited for, so that nothing is missed meanwhile.
-    let mut places: Vec<Joined> =
-        channels.iter().map(|channel| channel.join(Join { header: true, start: Start::Live })).collect();
+    // Places are taken before anything is waited for, so that nothing is missed meanwhile. As subscribers they may be
+    // skipped forward, so that a feed that never comes does not keep all of another's bytes.
+    let live = Join { header: true, start: Start::Live };
+    let mut subscribers: Vec<Subscriber> =
+        channels.iter().map(|channel| Subscriber::new(channel.join(live), true)).collect();
     let mut videos = Vec::new();
     for (index, channel) in channels.iter().enumerate() {
-        let format = channel.until(|_| places.get(index).and_then(Joined::format)).await;
+        let probe = channel.join(live);
+        let format = channel.until(|_| probe.format()).await;
         if format.is_some_and(|format| !format.audio_only()) {
             videos.push(index);
         }
     }
     let mut begin = None;
     for &index in &videos {
-        if let (Some(channel), Some(place)) = (channels.get(index), places.get_mut(index))
+        if let (Some(channel), Some(place)) = (channels.get(index), subscribers.get_mut(index))
             && let Ok((joined, at)) = timeout(UNMARKED, channel.next_random_access()).await
         {
-            *place = joined;
+            *place = Subscriber::new(joined, true);
             begin = begin.max(Some(at));
         }
     }
-    let mut subscribers: Vec<Subscriber> =
-        places.into_iter().map(|place| Subscriber::new(place, true)).collect();
     if let Some(begin) = begin {
         for subscriber in &mut subscribers {
             subscriber.not_before(begin);
