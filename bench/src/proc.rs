@@ -41,6 +41,16 @@ pub fn children_cpu_seconds() -> Result<f64> {
     Ok(ticks as f64 / 100.0)
 }
 
+/// CPU time that all processes and the kernel itself have used since the machine began, in seconds.
+pub fn machine_cpu_seconds() -> Result<f64> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let all = stat.lines().next().context("/proc/stat is empty")?;
+    let ticks = all.split_whitespace().skip(1).take(8).map(|n| n.parse().unwrap_or(0));
+    // the fourth and fifth are idle and iowait
+    let busy: u64 = ticks.enumerate().filter(|(i, _)| !matches!(i, 3 | 4)).map(|(_, n)| n).sum();
+    Ok(busy as f64 / 100.0)
+}
+
 /// The processor's name, how many there are, and the kernel.
 pub fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

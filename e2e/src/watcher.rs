@@ -74,14 +74,11 @@ impl Watcher {
     ///
     /// # Panics
     /// If the connection ends before.
-    #[allow(clippy::panic, reason = "a test ends by it")]
     pub fn flows(&self, more: u64) {
         let until = self.received() + more;
         eventually(&format!("a viewer receives {more} bytes"), || {
             let there = self.received() >= until;
-            if !there && self.ended() {
-                panic!("the viewer's connection ended: {}", self.head());
-            }
+            assert!(there || !self.ended(), "the viewer's connection ended: {}", self.head());
             there.then_some(())
         });
     }

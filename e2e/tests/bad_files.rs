@@ -42,6 +42,7 @@ fn a_pipe_whose_writer_comes_and_goes_keeps_its_viewers() {
     let bytes = fs::read(&media).unwrap();
     let pod = Pod::start(&file_feed("pipe", json!({"path": pipe}), json!({"activation": "Continuous"})));
     let viewer = Watcher::new(pod.viewer("/pipe.ts"));
+    eventually("the viewer is there", || (pod.entry("streams", "pipe")["viewers"] == 1).then_some(()));
     let restarts = || pod.entry("feeds", "pipe")["restarts"].as_u64().unwrap();
     for writer in 0..4_u64 {
         let mut to = OpenOptions::new().write(true).open(&pipe).unwrap();

@@ -20,9 +20,10 @@ fn leaver(mark: &Mark) -> Vec<String> {
 #[test]
 fn killing_the_media_pod_leaves_nothing() {
     let mark = Mark::default();
-    let encoder = json!({"path": "/encoded", "feeds": ["feed"], "command": leaver(&mark)});
-    let pod =
-        Pod::start(&(feed("feed", &leaver(&mark)) + &passed_through("feed") + &stream("encoded", &encoder)));
+    let of_encoder = json!({"path": "/encoded", "feeds": ["feed"], "command": leaver(&mark)});
+    let pod = Pod::start(
+        &(feed("feed", &leaver(&mark)) + &passed_through("feed") + &stream("encoded", &of_encoder)),
+    );
     let plain = Watcher::new(pod.viewer("/feed"));
     let encoded = Watcher::new(pod.viewer("/encoded"));
     plain.flows(1000);

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use millrace_e2e::{Mark, PATTERN, Pod, Watcher, eventually, live, remux, resource, stream};
+use millrace_e2e::{Mark, PATTERN, Pod, Watcher, eventually, live, resource, stream};
 use serde_json::{Value, json};
 
 fn feed(name: &str, command: &[String], more: Value) -> String {
@@ -97,37 +97,36 @@ fn where_the_fallback_fails_too_the_viewer_is_told_why() {
 
 #[test]
 fn what_cannot_be_begun_in_its_middle_is_begun_anew_when_it_comes_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let stop = folder.path().join("stop");
     let (main, backup) = (Mark::default(), Mark::default());
-    // Fragmented MP4 that stops for as long as the file is there, and then goes on where it was.
-    let fmp4 = remux("-c copy -f mp4 -movflags +frag_keyframe+empty_moov+default_base_moof -flush_packets 1")
-        .join(" ");
-    let fmp4 = fmp4.replace("{input}", "pipe:0").replace("{output}", "pipe:1");
-    let valve = format!(
-        "{} | {fmp4} | while head -c 4000; do while test -e {}; do sleep 0.05; done; done",
-        camera(),
-        stop.display()
-    );
-    let yaml = feed("main", &main.shell(&valve), json!({"fallback": ["backup"], "silence": "0s"}))
+    let fmp4 = camera().replace("-f mpegts", "-movflags +frag_keyframe+empty_moov+default_base_moof -f mp4");
+    // Continuous, for its only viewer is closed in between.
+    let more = json!({"fallback": ["backup"], "silence": "0s", "activation": "Continuous"});
+    let yaml = feed("main", &main.shell(&format!("exec {fmp4}")), more)
         + &feed("backup", &backup.shell(&format!("exec {}", camera())), json!({}))
         + &at_path("main");
     let pod = Pod::start(&yaml);
+    let signal = |name: &str, pid: &Value| {
+        assert!(
+            std::process::Command::new("kill").args([name, &pid.to_string()]).status().unwrap().success()
+        );
+    };
     let viewer = Watcher::new(pod.viewer("/stream"));
-    viewer.flows(20_000);
-    fs::write(&stop, "").unwrap();
+    viewer.flows(10_000);
+    let pid = pod.entry("feeds", "main")["pid"].clone();
+    signal("-STOP", &pid);
     assert!(viewer.end(), "fragmented MP4 cannot go on with something else: it is closed cleanly");
     let other = Watcher::new(pod.viewer("/stream"));
     other.flows(20_000);
-    fs::remove_file(&stop).unwrap();
+    assert!(other.head().contains("video/mp2t"), "{}", other.head());
+    signal("-CONT", &pid);
     eventually("it is started anew", || {
-        (pod.entry("feeds", "main")["restarts"].as_u64()? >= 1).then_some(())
+        let main = pod.entry("feeds", "main");
+        (main["restarts"] == 1 && main["state"] == "Running" && main["pid"] != pid).then_some(())
     });
-    pod.feed_is("main", "Running");
+    assert!(other.end());
     let again = Watcher::new(pod.viewer("/stream?header"));
-    again.flows(20_000);
+    again.flows(10_000);
     assert_eq!(again.body().get(4..8), Some(b"ftyp".as_slice()), "it has a header");
-    drop((again, other));
-    main.gone();
-    backup.gone();
+    pod.feed_is("backup", "Idle");
+    drop(again);
 }

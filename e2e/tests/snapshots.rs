@@ -19,7 +19,9 @@ fn still() -> String {
 
 fn picture(pod: &Pod, path: &str, arguments: &[&str]) -> (String, Vec<u8>) {
     let mut out = pod.curl(path, &[&["-i"], arguments].concat()).stdout;
-    let at = out.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| panic!("{path}: no answer")) + 4;
+    let at =
+        out.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| panic!("{path}: no answer"))
+            + 4;
     let body = out.split_off(at);
     (String::from_utf8(out).unwrap().to_lowercase(), body)
 }
@@ -39,9 +41,9 @@ fn coarseness(jpeg: &[u8]) -> u32 {
 /// What ITU-T T.81's example table for brightness amounts to at a quality, by the usual scaling.
 fn expected_coarseness(quality: u32) -> u32 {
     let table: [u32; 64] = [
-        16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29,
-        51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121,
-        120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
+        16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14,
+        17, 22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49,
+        64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
     ];
     let scale = if quality < 50 { 5000 / quality } else { 200 - 2 * quality };
     table.iter().map(|step| ((step * scale + 50) / 100).clamp(1, 255)).sum()
@@ -97,9 +99,15 @@ fn the_default_is_a_jpeg_of_quality_85_and_the_request_decides_otherwise() {
 
 #[test]
 fn wrong_values_are_answered_400_and_what_is_not_there_404() {
-    let pod = Pod::start(&(still() + &stream("off", &json!({
-        "path": "/off.ts", "feeds": ["still"], "snapshot": {"enabled": false}
-    }))));
+    let pod = Pod::start(
+        &(still()
+            + &stream(
+                "off",
+                &json!({
+                    "path": "/off.ts", "feeds": ["still"], "snapshot": {"enabled": false}
+                }),
+            )),
+    );
     for quality in ["0", "101", "abc", "-1", ""] {
         let (head, body) = picture(&pod, &format!("/a/still.ts/pic?quality={quality}"), &[]);
         let body = String::from_utf8(body).unwrap();
@@ -108,7 +116,9 @@ fn wrong_values_are_answered_400_and_what_is_not_there_404() {
     let (head, body) = picture(&pod, "/a/still.ts/pic?format=gif", &[]);
     assert!(head.starts_with("http/1.1 400"), "{head}");
     assert!(String::from_utf8(body).unwrap().contains("png"));
-    for path in ["/nothing/pic", "/pic", "/a/still.ts/pic/pic", "/a/still.ts/picture", "/a/pic", "/off.ts/pic"] {
+    for path in
+        ["/nothing/pic", "/pic", "/a/still.ts/pic/pic", "/a/still.ts/picture", "/a/pic", "/off.ts/pic"]
+    {
         assert_eq!(pod.status(path), 404, "{path}");
     }
     assert_eq!(pod.entry("feeds", "still")["bytesIn"], 0, "none of them started anything");
@@ -116,13 +126,21 @@ fn wrong_values_are_answered_400_and_what_is_not_there_404() {
 
 #[test]
 fn sound_alone_is_answered_415() {
-    let tone = words("ffmpeg -nostdin -loglevel error -re -f lavfi -i sine -c:a aac -f adts -flush_packets 1 {output}");
+    let tone = words(
+        "ffmpeg -nostdin -loglevel error -re -f lavfi -i sine -c:a aac -f adts -flush_packets 1 {output}",
+    );
     let yaml = feed("tone", &tone)
         + &stream("aac", &json!({"path": "/tone.aac", "feeds": ["tone"]}))
-        + &stream("ts", &json!({"path": "/tone.ts", "command": words(
-            "ffmpeg -nostdin -loglevel error -re -f lavfi -i sine -c:a mp2 -f mpegts -flush_packets 1 {output}")}))
-        + &stream("ogg", &json!({"path": "/tone.ogg", "command": words(
-            "ffmpeg -nostdin -loglevel error -re -f lavfi -i sine -c:a libopus -f ogg -flush_packets 1 {output}")}));
+        + &stream(
+            "ts",
+            &json!({"path": "/tone.ts", "command": words(
+            "ffmpeg -nostdin -loglevel error -re -f lavfi -i sine -c:a mp2 -f mpegts -flush_packets 1 {output}")}),
+        )
+        + &stream(
+            "ogg",
+            &json!({"path": "/tone.ogg", "command": words(
+            "ffmpeg -nostdin -loglevel error -re -f lavfi -i sine -c:a libopus -f ogg -flush_packets 1 {output}")}),
+        );
     let pod = Pod::start(&yaml);
     for path in ["/tone.aac/pic", "/tone.ts/pic", "/tone.ogg/pic"] {
         let (head, body) = picture(&pod, path, &[]);
@@ -135,7 +153,8 @@ fn sound_alone_is_answered_415() {
 fn now_is_newer_than_the_newest_random_access_point() {
     // Each picture is two steps brighter than the one before; a random access point every ten seconds.
     let ramp = "color=c=black:size=64x48:rate=10,format=gray,geq=lum='40+mod(N,100)*2',format=yuv420p";
-    let yaml = feed("ramp", &live(ramp, 100, "")) + &stream("ramp", &json!({"path": "/ramp.ts", "feeds": ["ramp"]}));
+    let yaml =
+        feed("ramp", &live(ramp, 100, "")) + &stream("ramp", &json!({"path": "/ramp.ts", "feeds": ["ramp"]}));
     let pod = Pod::start(&yaml);
     let mut viewer = pod.viewer("/ramp.ts");
     assert!(read_from(&mut viewer, 1).0.starts_with("HTTP/1.1 200"));
@@ -143,7 +162,8 @@ fn now_is_newer_than_the_newest_random_access_point() {
         head.split_once("millrace-picture-age: ").unwrap().1.lines().next().unwrap().trim().parse().unwrap()
     };
     let (head, old) = eventually("a random access point is some seconds old", || {
-        Some(picture(&pod, "/ramp.ts/pic?format=png", &[])).filter(|(head, _)| (3.0..7.0).contains(&age(head)))
+        Some(picture(&pod, "/ramp.ts/pic?format=png", &[]))
+            .filter(|(head, _)| (3.0..7.0).contains(&age(head)))
     });
     let (newer, now) = picture(&pod, "/ramp.ts/pic?now&format=png", &[]);
     let (old, now) = (brightness(&saved(&pod, "old", &old)), brightness(&saved(&pod, "now", &now)));
@@ -156,8 +176,10 @@ fn now_is_newer_than_the_newest_random_access_point() {
 
 #[test]
 fn one_decode_is_enough_for_fifty_who_ask_at_once() {
-    let pod = Pod::start(&(feed("still", &live(BARS, 300, ""))
-        + &stream("still", &json!({"path": "/still.ts", "feeds": ["still"]}))));
+    let pod = Pod::start(
+        &(feed("still", &live(BARS, 300, ""))
+            + &stream("still", &json!({"path": "/still.ts", "feeds": ["still"]}))),
+    );
     let mut viewer = pod.viewer("/still.ts");
     read_from(&mut viewer, 20_000);
     let decoded = || {
@@ -187,14 +209,18 @@ fn one_decode_is_enough_for_fifty_who_ask_at_once() {
 fn a_picture_is_never_cut_short() {
     // Large key frames that take long to come, and nothing but key frames and a little between.
     let noisy = "testsrc2=size=640x360:rate=5,noise=alls=60:all_seed=7,loop=loop=-1:size=1:start=0,setpts=N/5/TB,realtime";
-    let all = [("ts", "-f mpegts"), ("mkv", "-f matroska -flush_packets 1"), ("flv", "-f flv -flush_packets 1")];
+    let all =
+        [("ts", "-f mpegts"), ("mkv", "-f matroska -flush_packets 1"), ("flv", "-f flv -flush_packets 1")];
     let made = all.map(|(name, to)| {
         let command = remux(&format!("-c copy {to}"));
         stream(name, &json!({"path": format!("/x.{name}"), "feeds": ["noisy"], "command": command}))
     });
-    let mjpeg = stream("mjpeg", &json!({
-        "path": "/x.mjpeg", "feeds": ["noisy"], "command": remux("-c:v mjpeg -q:v 3 -f mpjpeg -flush_packets 1")
-    }));
+    let mjpeg = stream(
+        "mjpeg",
+        &json!({
+            "path": "/x.mjpeg", "feeds": ["noisy"], "command": remux("-c:v mjpeg -q:v 3 -f mpjpeg -flush_packets 1")
+        }),
+    );
     let passed = stream("passed", &json!({"path": "/x.passed", "feeds": ["noisy"]}));
     let yaml = feed("noisy", &live(noisy, 5, "-qp 20")) + &passed + &mjpeg + &made.concat();
     let pod = Pod::start(&yaml);
@@ -204,7 +230,11 @@ fn a_picture_is_never_cut_short() {
         for n in 0..6 {
             let query = if n % 2 == 0 { "" } else { "?now" };
             let (head, bytes) = picture(&pod, &format!("/x.{name}/pic{query}"), &[]);
-            assert!(head.starts_with("http/1.1 200"), "{name}{query}: {head} {}", String::from_utf8_lossy(&bytes));
+            assert!(
+                head.starts_with("http/1.1 200"),
+                "{name}{query}: {head} {}",
+                String::from_utf8_lossy(&bytes)
+            );
             let (mean, most) = difference(&saved(&pod, "picture", &bytes), &original);
             assert!(mean < 4.0 && most < 40, "{name}{query}, picture {n}: {mean} {most}");
         }

@@ -1,6 +1,7 @@
 //! The log: one line per event, each beginning with its time, in the format the specification asks for.
 
 use std::{
+    backtrace::Backtrace,
     fmt::{self, Write as _},
     io::IsTerminal as _,
 };
@@ -66,11 +67,15 @@ fn now() -> String {
 /// What cannot be handled is logged with where it happened, line by line, so that each has its time.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        tracing::error!("panic: {panic}");
-        for line in std::backtrace::Backtrace::force_capture().to_string().lines() {
-            tracing::error!("  {line}");
+        for line in panic_lines(&panic.to_string(), &Backtrace::force_capture().to_string()) {
+            tracing::error!("{line}");
         }
     }));
+}
+
+fn panic_lines(panic: &str, stack: &str) -> Vec<String> {
+    let first = format!("panic: {}", panic.lines().collect::<Vec<_>>().join(" "));
+    std::iter::once(first).chain(stack.lines().map(|line| format!("  {}", line.trim_end()))).collect()
 }
 
 struct Time;
@@ -155,6 +160,18 @@ fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_logged_with_its_stack_line_by_line() {
+        let panic = std::panic::catch_unwind(|| panic!("first\nsecond")).unwrap_err();
+        let said = panic.downcast_ref::<&str>().unwrap();
+        let lines = panic_lines(said, &Backtrace::force_capture().to_string());
+        assert_eq!(lines[0], "panic: first second");
+        assert!(lines.iter().any(|line| line.contains("a_panic_is_logged")), "{lines:#?}");
+        assert!(lines.iter().all(|line| !line.contains('\n')));
+    }
+
     #[test]
     fn no_value_can_begin_a_line_of_its_own() {
         assert_eq!(super::one_line("a\n2026-01-01 forged\x1b[31m"), "a\u{fffd}2026-01-01 forged\u{fffd}[31m");

@@ -77,7 +77,21 @@ fn rounds(lab: &Lab, cases: &[(Mode, usize)], report: &mut Report) -> Vec<Runs> 
             }
         }
     }
+    busy_machine(&all, report);
     all
+}
+
+/// Interrupts of loopback that no process is charged with are in this, too; hence the generous limit.
+fn busy_machine(all: &[Runs], report: &mut Report) {
+    let windows = all.iter().flat_map(BTreeMap::values).flatten();
+    let share = median(windows.map(|w| w.foreign_cpu / w.seconds));
+    if share > 0.25 {
+        report.note(format!(
+            "other programs used {:.0} % of a core in the middle of these runs: take latencies for what they are, and repeat \
+             this on a machine that does nothing else",
+            share * 100.0
+        ));
+    }
 }
 
 fn middle(runs: &Runs, kind: Kind, of: impl Fn(&Window) -> f64) -> f64 {

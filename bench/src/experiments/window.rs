@@ -17,6 +17,8 @@ pub struct Window {
     pub cpu: f64,
     /// The bench's own CPU time (source and viewers) in seconds.
     pub own_cpu: f64,
+    /// CPU time of everything else on the machine in seconds: of what should not have been running.
+    pub foreign_cpu: f64,
     /// How long it was, in seconds.
     pub seconds: f64,
     /// CPU time of the server's whole life that no window could see: of threads that ended, of children, of its
@@ -29,13 +31,16 @@ pub struct Window {
 /// Waits so many seconds and says what happened meanwhile.
 pub fn measure(server: &Server, viewers: &Viewers, seconds: f64) -> Result<Window> {
     let me = std::process::id();
+    let all = proc::machine_cpu_seconds()?;
     let (cpu, own, began) = (server.cpu_seconds()?, proc::cpu_seconds(me)?, Instant::now());
     viewers.restart();
     thread::sleep(Duration::from_secs_f64(seconds));
     let stats = viewers.stats();
+    let (cpu, own_cpu) = (server.cpu_seconds()? - cpu, proc::cpu_seconds(me)? - own);
     Ok(Window {
-        cpu: server.cpu_seconds()? - cpu,
-        own_cpu: proc::cpu_seconds(me)? - own,
+        cpu,
+        own_cpu,
+        foreign_cpu: proc::machine_cpu_seconds()? - all - cpu - own_cpu,
         seconds: began.elapsed().as_secs_f64(),
         unseen_cpu: 0.0,
         stats,
@@ -61,7 +66,7 @@ impl Window {
     pub fn json(&self) -> Value {
         let s = &self.stats;
         json!({
-            "cpu_s": self.cpu, "bench_cpu_s": self.own_cpu, "unseen_cpu_s": self.unseen_cpu,
+            "cpu_s": self.cpu, "bench_cpu_s": self.own_cpu, "foreign_cpu_s": self.foreign_cpu, "unseen_cpu_s": self.unseen_cpu,
             "seconds": self.seconds, "bytes": s.bytes,
             "cpu_s_per_gb": self.cpu_per_gb(),
             "least_viewer_bytes": s.per_viewer.iter().min(), "most_viewer_bytes": s.per_viewer.iter().max(),

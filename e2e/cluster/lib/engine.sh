@@ -17,6 +17,7 @@ export BUILDAH_ISOLATION=chroot # of podman build: needs no rights that a contai
 if [ "$engine" = podman ]; then
   # podman raises the limits of open files and of processes to 1048576. Without CAP_SYS_RESOURCE that is refused, so it is
   # told to leave them as they are; its own limit of processes is by then at most kernel.pid_max.
+  # runc, since crun refuses machines that have both versions of cgroups mounted.
   files=$(ulimit -Hn)
   processes=$(ulimit -Hu)
   most=$(cat /proc/sys/kernel/pid_max)
@@ -27,6 +28,7 @@ if [ "$engine" = podman ]; then
 default_ulimits = ["nofile=$files:$files", "nproc=$processes:$processes"]
 pids_limit = 0
 [engine]
+runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 C

@@ -20,6 +20,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Failures in a row, without a byte in between, after which nobody is kept waiting.
 const HOPELESS: u32 = 3;
+/// How long that is believed of a fallback that is not being tried.
+const LATELY: Duration = Duration::from_secs(3);
 /// How often to look whether that is so.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -110,7 +112,10 @@ impl Stream {
 
     fn feed_hopeless(&self, name: &str, depth: usize) -> Option<Hopeless> {
         let feed = self.shop.feed(name)?;
-        let why = Hopeless::of(&feed.conditions.get())?;
+        let condition = feed.conditions.get();
+        // A fallback rests between two tries.
+        let why =
+            Hopeless::of(&condition).or_else(|| (depth > 0).then(|| Hopeless::lately(&condition))?)?;
         // Fallbacks do not go round: that was refused.
         let others = |name: &String| depth < 32 && self.feed_hopeless(name, depth + 1).is_some();
         feed.spec().fallback.iter().all(others).then_some(why)
@@ -123,6 +128,13 @@ struct Hopeless {
 }
 
 impl Hopeless {
+    /// Of what need not be trying at this moment.
+    fn lately(condition: &Condition) -> Option<Self> {
+        let exit = condition.last_exit.as_ref().filter(|_| condition.failures >= HOPELESS)?;
+        let ago = exit.at.elapsed().unwrap_or_default();
+        (ago < LATELY).then(|| Self { dead: false, reason: exit.reason.clone() })
+    }
+
     fn of(condition: &Condition) -> Option<Self> {
         let dead = condition.state == State::Failed;
         if !dead && (condition.state != State::Backoff || condition.failures < HOPELESS) {
