@@ -17,10 +17,10 @@ mod watcher;
 
 pub use browser::Browser;
 pub use children::{children_of, processes_marked};
-pub use mark::Mark;
+pub use mark::{Mark, STEADY};
 pub use media::{Packet, brightness, decode, grey, packets, tracks};
 pub use pod::{Pod, binary, read_from};
-pub use resources::{PATTERN, feed, live, remux, resource, stream, words};
+pub use resources::{PATTERN, feed, live, merged, remux, resource, stream, words};
 pub use tools::{Said, repository, run, script};
 pub use wait::{eventually, eventually_within};
 pub use watcher::Watcher;

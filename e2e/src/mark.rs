@@ -7,6 +7,9 @@ use std::{
 
 use crate::{children::processes_marked, wait::eventually};
 
+/// A script: bytes of no container, known for that at once, and then 200 kB/s.
+pub const STEADY: &str = "head -c 70000 /dev/zero; while :; do head -c 20000 /dev/zero; sleep 0.1; done";
+
 static MARKS: AtomicU32 = AtomicU32::new(0);
 
 /// A text that no other process has in its command line, as the name of a shell for example.

@@ -26,9 +26,9 @@ pub fn tracks(input: &str) -> Vec<String> {
     let show = ["-v", "error", "-show_entries", "stream=codec_name,codec_type", "-of", "json", input];
     let said = run("ffprobe", &show, 60);
     let all: Value = serde_json::from_slice(&said.out).unwrap_or_default();
-    let word = |track: &Value, key: &str| track[key].as_str().unwrap_or("?").to_owned();
+    let word = |track: &Value, key: &str| track.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
     let track = |track| format!("{} {}", word(track, "codec_type"), word(track, "codec_name"));
-    match all["streams"].as_array() {
+    match all.get("streams").and_then(Value::as_array) {
         Some(tracks) if !tracks.is_empty() => tracks.iter().map(track).collect(),
         _ => panic!("ffprobe {input}: {}", said.err),
     }
@@ -59,15 +59,12 @@ pub fn decode(file: &Path, pictures: u32) -> Said {
 ///
 /// # Panics
 /// If it cannot be decoded.
-#[allow(clippy::panic, reason = "a test ends by it")]
 pub fn grey(file: &Path, width: u32, height: u32) -> Vec<u8> {
     let name = file.display().to_string();
     let scale = format!("scale={width}:{height}:flags=area");
     let into = ["-frames:v", "1", "-vf", &scale, "-pix_fmt", "gray", "-f", "rawvideo", "-"];
     let said = run("ffmpeg", &[&["-v", "error", "-nostdin", "-i", &name][..], &into].concat(), 60);
-    if said.out.len() != (width * height) as usize {
-        panic!("{name}: no picture: {}", said.err);
-    }
+    assert_eq!(said.out.len(), (width * height) as usize, "{name}: no picture: {}", said.err);
     said.out
 }
 

@@ -78,7 +78,7 @@ impl Pod {
         let address = eventually("the media pod says where it listens", || {
             let listening = pod.log().iter().find_map(|line| {
                 let (_, rest) = line.split_once("listening http=")?;
-                rest.split_whitespace().next().map(str::to_owned)
+                rest.split(|c: char| !c.is_ascii_digit() && c != '.' && c != ':').next().map(str::to_owned)
             });
             let ended = pod.child.try_wait().ok().flatten();
             listening.map(Some).or(ended.map(|_| None))
@@ -171,7 +171,8 @@ impl Pod {
     /// What the status API says of the feed (or `streams`) of that name.
     pub fn entry(&self, list: &str, name: &str) -> Value {
         let all = self.stat();
-        let found = all[list].as_array().and_then(|all| all.iter().find(|one| one["name"] == name));
+        let all = all.get(list).and_then(Value::as_array);
+        let found = all.and_then(|all| all.iter().find(|one| one.get("name").is_some_and(|n| n == name)));
         found.cloned().unwrap_or_default()
     }
 
@@ -190,7 +191,7 @@ impl Pod {
     pub fn viewer(&self, path: &str) -> TcpStream {
         let connect = || {
             let mut socket = TcpStream::connect(&self.address)?;
-            socket.set_read_timeout(Some(Duration::from_secs(60)))?;
+            socket.set_read_timeout(Some(Duration::from_mins(1)))?;
             write!(socket, "GET {path} HTTP/1.1\r\nHost: millrace\r\n\r\n")?;
             Ok::<_, std::io::Error>(socket)
         };

@@ -10,6 +10,14 @@ pub fn resource(kind: &str, name: &str, spec: &Value) -> String {
     format!("---\n{document}\n")
 }
 
+/// The fields of both.
+pub fn merged(mut spec: Value, more: &Value) -> Value {
+    if let (Some(fields), Some(more)) = (spec.as_object_mut(), more.as_object()) {
+        fields.extend(more.clone());
+    }
+    spec
+}
+
 /// A Feed whose source is `argv`.
 pub fn feed(name: &str, argv: &[String]) -> String {
     resource("Feed", name, &json!({"source": {"command": argv}}))

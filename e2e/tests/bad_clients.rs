@@ -1,4 +1,5 @@
 //! Clients that do what they should not.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends by it")]
 
 use std::{
     io::{Read, Write},
@@ -18,7 +19,7 @@ fn numbered(mark: &Mark) -> String {
 
 fn connect(pod: &Pod) -> TcpStream {
     let socket = TcpStream::connect(pod.address()).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    socket.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     socket
 }
 
@@ -83,7 +84,7 @@ fn garbage_instead_of_a_request_is_refused() {
         };
         (0..length).map(|_| next()).collect()
     };
-    let long = [b"GET /".as_slice(), &[b'a'; 200_000], b" HTTP/1.1\r\n\r\n"].concat();
+    let long = [b"GET /".as_slice(), &vec![b'a'; 200_000], b" HTTP/1.1\r\n\r\n"].concat();
     let many = [b"GET / HTTP/1.1\r\n".as_slice(), &b"a: b\r\n".repeat(20_000), b"\r\n"].concat();
     let fixed: [&[u8]; 6] =
         [b"\r\n\r\n", b"\0\0\0\0\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00", b"GET\r\n\r\n", &long, &many];

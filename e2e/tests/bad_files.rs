@@ -1,4 +1,5 @@
 //! Files and named pipes that come and go, or are not what they should be.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends by it")]
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -7,12 +8,11 @@ use std::{
     process::Command,
 };
 
-use millrace_e2e::{Pod, Watcher, children_of, decode, eventually, packets, resource, run, stream};
+use millrace_e2e::{Pod, Watcher, children_of, decode, eventually, merged, packets, resource, run, stream};
 use serde_json::{Value, json};
 
-fn file_feed(name: &str, file: Value, more: Value) -> String {
-    let mut spec = json!({"source": {"file": file}});
-    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+fn file_feed(name: &str, file: &Value, more: &Value) -> String {
+    let spec = merged(json!({"source": {"file": file}}), more);
     resource("Feed", name, &spec) + &stream(name, &json!({"path": format!("/{name}.ts"), "feeds": [name]}))
 }
 
@@ -40,7 +40,7 @@ fn a_pipe_whose_writer_comes_and_goes_keeps_its_viewers() {
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     clip(&media);
     let bytes = fs::read(&media).unwrap();
-    let pod = Pod::start(&file_feed("pipe", json!({"path": pipe}), json!({"activation": "Continuous"})));
+    let pod = Pod::start(&file_feed("pipe", &json!({"path": pipe}), &json!({"activation": "Continuous"})));
     let viewer = Watcher::new(pod.viewer("/pipe.ts"));
     eventually("the viewer is there", || (pod.entry("streams", "pipe")["viewers"] == 1).then_some(()));
     let restarts = || pod.entry("feeds", "pipe")["restarts"].as_u64().unwrap();
@@ -81,7 +81,7 @@ fn a_pipe_whose_writer_comes_and_goes_keeps_its_viewers() {
 fn a_file_that_is_not_there_is_named_and_taken_once_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let media = folder.path().join("later.ts");
-    let yaml = file_feed("later", json!({"path": media, "loop": true, "paced": true}), json!({}));
+    let yaml = file_feed("later", &json!({"path": media, "loop": true, "paced": true}), &json!({}));
     let pod = Pod::start(&yaml);
     refused(&pod, "/later.ts", "No such file or directory");
     let entry = pod.entry("feeds", "later");
@@ -94,7 +94,7 @@ fn a_file_that_is_not_there_is_named_and_taken_once_it_is() {
 #[test]
 fn a_directory_is_no_feed() {
     let folder = tempfile::tempdir().unwrap();
-    let pod = Pod::start(&file_feed("folder", json!({"path": folder.path()}), json!({})));
+    let pod = Pod::start(&file_feed("folder", &json!({"path": folder.path()}), &json!({})));
     refused(&pod, "/folder.ts", "is a directory, not a file or named pipe");
 }
 
@@ -106,9 +106,9 @@ fn a_file_that_is_no_media_is_passed_on_or_refused_but_does_not_spin() {
     File::create(&empty).unwrap();
     let continuous = || json!({"activation": "Continuous"});
     let pod = Pod::start(
-        &(file_feed("text", json!({"path": text, "paced": true, "loop": true}), json!({}))
-            + &file_feed("once", json!({"path": text}), json!({}))
-            + &file_feed("empty", json!({"path": empty, "loop": true}), continuous())),
+        &(file_feed("text", &json!({"path": text, "paced": true, "loop": true}), &json!({}))
+            + &file_feed("once", &json!({"path": text}), &json!({}))
+            + &file_feed("empty", &json!({"path": empty, "loop": true}), &continuous())),
     );
     let paced = Watcher::new(pod.viewer("/text.ts"));
     let once = Watcher::new(pod.viewer("/once.ts"));
@@ -132,7 +132,7 @@ fn an_unpaced_file_goes_on_for_who_reads_beside_one_who_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let media = folder.path().join("big");
     fs::write(&media, vec![b'x'; 8 << 20]).unwrap();
-    let yaml = file_feed("big", json!({"path": media, "loop": true}), json!({}))
+    let yaml = file_feed("big", &json!({"path": media, "loop": true}), &json!({}))
         + &stream("beside", &json!({"path": "/beside", "feeds": ["big"]}));
     let pod = Pod::start(&yaml);
     let _never_reads = pod.viewer("/beside");

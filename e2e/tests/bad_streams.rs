@@ -1,13 +1,11 @@
 //! Commands of streams that do what they should not.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends by it")]
 
-use millrace_e2e::{Mark, Pod, Watcher, eventually, feed, stream};
+use millrace_e2e::{Mark, Pod, STEADY, Watcher, eventually, feed, merged, stream};
 use serde_json::{Value, json};
 
-const STEADY: &str = "head -c 70000 /dev/zero; while :; do head -c 20000 /dev/zero; sleep 0.1; done";
-
-fn with_command(name: &str, more: Value) -> String {
-    let mut spec = json!({"path": format!("/{name}"), "feeds": ["good"]});
-    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+fn with_command(name: &str, more: &Value) -> String {
+    let spec = merged(json!({"path": format!("/{name}"), "feeds": ["good"]}), more);
     stream(name, &spec)
 }
 
@@ -20,7 +18,7 @@ fn a_command_that_never_reads_neither_stops_its_feed_nor_fills_the_memory() {
     let (of_feed, of_stream) = (Mark::default(), Mark::default());
     let fast = of_feed.shell("while :; do head -c 1000000 /dev/zero; sleep 0.02; done");
     let deaf = of_stream.shell("exec sleep 1000");
-    let bad = with_command("bad", json!({"command": deaf, "silence": "0s"}));
+    let bad = with_command("bad", &json!({"command": deaf, "silence": "0s"}));
     let pod = Pod::start(&(feed("good", &fast) + &good() + &bad));
     let neighbour = Watcher::new(pod.viewer("/good"));
     neighbour.flows(1_000_000);
@@ -45,7 +43,7 @@ fn a_command_that_never_reads_neither_stops_its_feed_nor_fills_the_memory() {
 fn a_command_that_gives_nothing_is_noticed_and_started_again() {
     let (of_feed, of_stream) = (Mark::default(), Mark::default());
     let mute = of_stream.shell("cat > /dev/null");
-    let bad = with_command("bad", json!({"command": mute, "silence": "1s"}));
+    let bad = with_command("bad", &json!({"command": mute, "silence": "1s"}));
     let pod = Pod::start(&(feed("good", &of_feed.shell(STEADY)) + &good() + &bad));
     let neighbour = Watcher::new(pod.viewer("/good"));
     neighbour.flows(10_000);
@@ -74,7 +72,7 @@ fn a_command_without_a_feed_that_gives_nothing_is_noticed_too() {
 #[test]
 fn a_command_that_does_not_exist_is_named_to_the_viewer_and_in_the_status() {
     let of_feed = Mark::default();
-    let bad = with_command("bad", json!({"command": ["no-such-encoder", "-i", "{input}"]}));
+    let bad = with_command("bad", &json!({"command": ["no-such-encoder", "-i", "{input}"]}));
     let pod = Pod::start(&(feed("good", &of_feed.shell(STEADY)) + &good() + &bad));
     let neighbour = Watcher::new(pod.viewer("/good"));
     neighbour.flows(10_000);
@@ -99,7 +97,7 @@ fn a_command_that_does_not_exist_is_named_to_the_viewer_and_in_the_status() {
 fn a_command_that_exits_at_once_is_told_with_its_last_words() {
     let (of_feed, of_stream) = (Mark::default(), Mark::default());
     let exits = of_stream.shell("echo 'unknown encoder: h266' >&2; exit 8");
-    let bad = with_command("bad", json!({"command": exits}));
+    let bad = with_command("bad", &json!({"command": exits}));
     let pod = Pod::start(&(feed("good", &of_feed.shell(STEADY)) + &good() + &bad));
     let neighbour = Watcher::new(pod.viewer("/good"));
     neighbour.flows(10_000);
@@ -117,7 +115,7 @@ fn a_command_that_exits_at_once_is_told_with_its_last_words() {
 #[test]
 fn a_stream_says_what_ails_its_feed() {
     let (of_feed, of_stream) = (Mark::default(), Mark::default());
-    let bad = with_command("bad", json!({"command": of_stream.shell("exec cat")}));
+    let bad = with_command("bad", &json!({"command": of_stream.shell("exec cat")}));
     let pod = Pod::start(&(feed("good", &of_feed.shell("echo 'no signal' >&2; exit 1")) + &bad));
     let said = String::from_utf8(pod.curl("/bad", &["-i"]).stdout).unwrap();
     assert!(said.starts_with("HTTP/1.1 503") && said.contains("no signal"), "{said}");

@@ -1,4 +1,5 @@
 //! Configurations that are wrong: what is said about them.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends by it")]
 
 use std::fs;
 

@@ -1,4 +1,11 @@
 //! All examples: right, and those that can run alone do.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
 
 use std::{fs, path::Path, process::Command};
 
@@ -131,6 +138,7 @@ fn a_camera_that_is_not_there_is_answered_503_and_its_password_is_shown_nowhere(
     let out = pod.curl("/door.ts", &["-i"]).stdout;
     let answer = String::from_utf8_lossy(&out).into_owned();
     assert!(answer.starts_with("HTTP/1.1 503") && answer.to_lowercase().contains("retry-after:"), "{answer}");
+    assert_eq!(pod.entry("feeds", "door")["source"]["kind"], "Pull");
     let shown = [answer, pod.stat().to_string(), pod.log().join("\n")];
     assert!(!shown.iter().any(|text| text.contains("change-me")), "{shown:?}");
     let page = pod.curl("/stat", &[]).stdout;

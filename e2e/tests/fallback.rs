@@ -1,4 +1,11 @@
 //! Feeds that take over while another one gives nothing.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
 
 use std::{
     fs,
@@ -162,5 +169,5 @@ fn a_feed_that_is_alive_but_silent_is_replaced_too() {
     up(directory, "white");
     // After two seconds of silence it is ended and started again.
     eye.sees("the feed again", WHITE);
-    pod.logged("silent");
+    pod.logged("gave nothing for 2 s");
 }

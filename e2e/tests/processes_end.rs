@@ -1,9 +1,10 @@
 //! No process outlives who wanted it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends by it")]
 
-use millrace_e2e::{Mark, PATTERN, Pod, Watcher, children_of, eventually, feed, live, resource, stream};
+use millrace_e2e::{
+    Mark, PATTERN, Pod, STEADY, Watcher, children_of, eventually, feed, live, resource, stream,
+};
 use serde_json::json;
-
-const STEADY: &str = "head -c 70000 /dev/zero; while :; do head -c 20000 /dev/zero; sleep 0.1; done";
 
 fn passed_through(name: &str) -> String {
     stream(name, &json!({"path": format!("/{name}"), "feeds": [name]}))

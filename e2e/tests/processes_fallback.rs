@@ -1,13 +1,13 @@
 //! Feeds that take over for others.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends by it")]
 
 use std::{fs, path::Path};
 
-use millrace_e2e::{Mark, PATTERN, Pod, Watcher, eventually, live, resource, stream};
+use millrace_e2e::{Mark, PATTERN, Pod, STEADY, Watcher, eventually, live, merged, resource, stream};
 use serde_json::{Value, json};
 
-fn feed(name: &str, command: &[String], more: Value) -> String {
-    let mut spec = json!({"source": {"command": command}});
-    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+fn feed(name: &str, command: &[String], more: &Value) -> String {
+    let spec = merged(json!({"source": {"command": command}}), more);
     resource("Feed", name, &spec)
 }
 
@@ -32,8 +32,8 @@ fn while_there(file: &Path, command: &str) -> String {
 fn a_fallback_that_takes_its_time_is_waited_for_though_its_feed_fails_at_once() {
     let (bad, slow) = (Mark::default(), Mark::default());
     let slow_one = slow.shell(&format!("sleep 4; exec {}", camera()));
-    let yaml = feed("main", &bad.shell("exit 1"), json!({"fallback": ["slow"]}))
-        + &feed("slow", &slow_one, json!({}))
+    let yaml = feed("main", &bad.shell("exit 1"), &json!({"fallback": ["slow"]}))
+        + &feed("slow", &slow_one, &json!({}))
         + &at_path("main");
     let pod = Pod::start(&yaml);
     let viewer = Watcher::new(pod.viewer("/stream"));
@@ -53,9 +53,9 @@ fn viewers_stay_while_feeds_take_over_and_come_back() {
     fs::write(&here, "").unwrap();
     let (main, backup) = (Mark::default(), Mark::default());
     let yaml =
-        feed("main", &main.shell(&while_there(&here, &camera())), json!({"fallback": ["broken", "backup"]}))
-            + &feed("broken", &Mark::default().shell("exit 1"), json!({}))
-            + &feed("backup", &backup.shell(&format!("exec {}", camera())), json!({}))
+        feed("main", &main.shell(&while_there(&here, &camera())), &json!({"fallback": ["broken", "backup"]}))
+            + &feed("broken", &Mark::default().shell("exit 1"), &json!({}))
+            + &feed("backup", &backup.shell(&format!("exec {}", camera())), &json!({}))
             + &at_path("main");
     let pod = Pod::start(&yaml);
     let viewer = Watcher::new(pod.viewer("/stream"));
@@ -81,10 +81,23 @@ fn viewers_stay_while_feeds_take_over_and_come_back() {
 }
 
 #[test]
+fn bytes_of_no_known_container_are_a_fallback_as_well() {
+    let backup = Mark::default();
+    let yaml = feed("main", &Mark::default().shell("exit 1"), &json!({"fallback": ["backup"]}))
+        + &feed("backup", &backup.shell(STEADY), &json!({}))
+        + &at_path("main");
+    let pod = Pod::start(&yaml);
+    let viewer = Watcher::new(pod.viewer("/stream"));
+    viewer.flows(100_000);
+    drop(viewer);
+    backup.gone();
+}
+
+#[test]
 fn where_the_fallback_fails_too_the_viewer_is_told_why() {
     let yaml =
-        feed("main", &Mark::default().shell("echo 'no camera' >&2; exit 1"), json!({"fallback": ["slate"]}))
-            + &feed("slate", &Mark::default().shell("echo 'no slate' >&2; exit 1"), json!({}))
+        feed("main", &Mark::default().shell("echo 'no camera' >&2; exit 1"), &json!({"fallback": ["slate"]}))
+            + &feed("slate", &Mark::default().shell("echo 'no slate' >&2; exit 1"), &json!({}))
             + &at_path("main");
     let pod = Pod::start(&yaml);
     let said = String::from_utf8(pod.curl("/stream", &["-i"]).stdout).unwrap();
@@ -101,8 +114,8 @@ fn what_cannot_be_begun_in_its_middle_is_begun_anew_when_it_comes_back() {
     let fmp4 = camera().replace("-f mpegts", "-movflags +frag_keyframe+empty_moov+default_base_moof -f mp4");
     // Continuous, for its only viewer is closed in between.
     let more = json!({"fallback": ["backup"], "silence": "0s", "activation": "Continuous"});
-    let yaml = feed("main", &main.shell(&format!("exec {fmp4}")), more)
-        + &feed("backup", &backup.shell(&format!("exec {}", camera())), json!({}))
+    let yaml = feed("main", &main.shell(&format!("exec {fmp4}")), &more)
+        + &feed("backup", &backup.shell(&format!("exec {}", camera())), &json!({}))
         + &at_path("main");
     let pod = Pod::start(&yaml);
     let signal = |name: &str, pid: &Value| {

@@ -1,4 +1,5 @@
 //! When feeds run, and when they do not.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends by it")]
 
 use std::{
     fs,
@@ -6,19 +7,17 @@ use std::{
 };
 
 use millrace_e2e::{
-    Mark, PATTERN, Pod, Watcher, eventually, feed, live, packets, remux, resource, run, stream,
+    Mark, PATTERN, Pod, STEADY, Watcher, eventually, feed, live, merged, packets, remux, resource, run,
+    stream,
 };
 use serde_json::{Value, json};
-
-const STEADY: &str = "head -c 70000 /dev/zero; while :; do head -c 20000 /dev/zero; sleep 0.1; done";
 
 fn passed_through(name: &str) -> String {
     stream(name, &json!({"path": format!("/{name}"), "feeds": [name]}))
 }
 
-fn steady(name: &str, mark: &Mark, more: Value) -> String {
-    let mut spec = json!({"source": {"command": mark.shell(STEADY)}});
-    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+fn steady(name: &str, mark: &Mark, more: &Value) -> String {
+    let spec = merged(json!({"source": {"command": mark.shell(STEADY)}}), more);
     resource("Feed", name, &spec) + &passed_through(name)
 }
 
@@ -34,7 +33,7 @@ fn kill(pid: &Value) {
 #[test]
 fn an_on_demand_feed_runs_from_the_first_viewer_to_the_last() {
     let mark = Mark::default();
-    let pod = Pod::start(&steady("feed", &mark, json!({})));
+    let pod = Pod::start(&steady("feed", &mark, &json!({})));
     assert_eq!(pod.entry("feeds", "feed")["state"], "Idle");
     assert!(mark.alive().is_empty());
     let first = Watcher::new(pod.viewer("/feed"));
@@ -68,7 +67,7 @@ fn an_on_demand_feed_ends_with_its_viewer_though_it_is_silent() {
 #[test]
 fn a_feed_with_a_timeout_lingers_and_a_viewer_who_comes_back_finds_it() {
     let mark = Mark::default();
-    let pod = Pod::start(&steady("feed", &mark, json!({"activation": 3})));
+    let pod = Pod::start(&steady("feed", &mark, &json!({"activation": 3})));
     let viewer = Watcher::new(pod.viewer("/feed"));
     viewer.flows(10_000);
     let pid = pod.feed_is("feed", "Running")["pid"].clone();
@@ -88,7 +87,7 @@ fn a_feed_with_a_timeout_lingers_and_a_viewer_who_comes_back_finds_it() {
 #[test]
 fn a_continuous_feed_runs_without_viewers() {
     let mark = Mark::default();
-    let pod = Pod::start(&steady("feed", &mark, json!({"activation": "Continuous"})));
+    let pod = Pod::start(&steady("feed", &mark, &json!({"activation": "Continuous"})));
     let feed = pod.feed_is("feed", "Running");
     let bytes = || pod.entry("feeds", "feed")["bytesIn"].as_u64().unwrap();
     let so_far = bytes();
@@ -107,13 +106,15 @@ fn a_continuous_feed_runs_without_viewers() {
 #[test]
 fn two_streams_and_an_encoder_share_one_process() {
     let (mark, of_encoder) = (Mark::default(), Mark::default());
-    let yaml = steady("feed", &mark, json!({}))
+    let yaml = steady("feed", &mark, &json!({}))
         + &stream("again", &json!({"path": "/again", "feeds": ["feed"]}))
         + &stream("cat", &json!({"path": "/cat", "feeds": ["feed"], "command": of_encoder.shell("cat; :")}));
     let pod = Pod::start(&yaml);
     let viewers: Vec<_> =
         ["/feed", "/again", "/cat", "/cat"].iter().map(|path| Watcher::new(pod.viewer(path))).collect();
-    viewers.iter().for_each(|viewer| viewer.flows(40_000));
+    for viewer in &viewers {
+        viewer.flows(40_000);
+    }
     assert_eq!((mark.alive().len(), of_encoder.alive().len()), (1, 1));
     drop(viewers);
     mark.gone();
@@ -186,7 +187,7 @@ fn a_viewer_of_fragmented_mp4_is_closed_cleanly_when_its_encoder_dies() {
 #[test]
 fn who_must_not_be_resurrected_is_not() {
     let (mark, of_encoder) = (Mark::default(), Mark::default());
-    let yaml = steady("feed", &mark, json!({"resurrect": false}))
+    let yaml = steady("feed", &mark, &json!({"resurrect": false}))
         + &stream("cat", &json!({"path": "/cat", "feeds": ["feed"], "command": of_encoder.shell("cat; :")}));
     let pod = Pod::start(&yaml);
     let (plain, encoded) = (Watcher::new(pod.viewer("/feed")), Watcher::new(pod.viewer("/cat")));
@@ -207,14 +208,14 @@ fn who_must_not_be_resurrected_is_not() {
 #[test]
 fn a_continuous_feed_that_must_not_be_resurrected_tells_those_who_come() {
     let mark = Mark::default();
-    let pod = Pod::start(&steady("feed", &mark, json!({"resurrect": false, "activation": "Continuous"})));
+    let pod = Pod::start(&steady("feed", &mark, &json!({"resurrect": false, "activation": "Continuous"})));
     kill(&pod.feed_is("feed", "Running")["pid"]);
     pod.feed_is("feed", "Failed");
     let said = String::from_utf8(pod.curl("/feed", &["-i"]).stdout).unwrap();
     assert!(said.starts_with("HTTP/1.1 503") && said.contains("SIGKILL"), "{said}");
     assert!(!said.to_lowercase().contains("retry-after"), "{said}");
     // An edit brings it back.
-    pod.edit(&steady("feed", &mark, json!({"activation": "Continuous"})));
+    pod.edit(&steady("feed", &mark, &json!({"activation": "Continuous"})));
     pod.feed_is("feed", "Running");
     let viewer = Watcher::new(pod.viewer("/feed"));
     viewer.flows(10_000);

@@ -1,4 +1,11 @@
 //! `examples/quickstart.yaml` as it is: what the README promises a stranger.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
 
 use std::fs;
 

@@ -1,11 +1,10 @@
 //! An edit of the file changes what it names, and nothing else.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends by it")]
 
 use std::{fs, os::unix::fs::symlink};
 
-use millrace_e2e::{Mark, PATTERN, Pod, Watcher, eventually, feed, live, resource, stream};
+use millrace_e2e::{Mark, PATTERN, Pod, STEADY, Watcher, eventually, feed, live, merged, resource, stream};
 use serde_json::{Value, json};
-
-const STEADY: &str = "head -c 70000 /dev/zero; while :; do head -c 20000 /dev/zero; sleep 0.1; done";
 
 fn at(name: &str, path: &str, feed: &str) -> String {
     stream(name, &json!({"path": path, "feeds": [feed]}))
@@ -40,7 +39,9 @@ fn an_edit_of_one_stream_leaves_all_others_alone() {
     };
     let pod = Pod::start(&file("before"));
     let viewers: Vec<_> = ["/plain", "/one", "/two"].map(|path| Watcher::new(pod.viewer(path))).into();
-    viewers.iter().for_each(|viewer| viewer.flows(40_000));
+    for viewer in &viewers {
+        viewer.flows(40_000);
+    }
     let before = (trace(&pod, "feeds", "feed"), trace(&pod, "streams", "two"), trace(&pod, "streams", "one"));
     let revision = pod.stat()["configuration"]["revision"].clone();
     pod.edit(&file("after"));
@@ -55,7 +56,9 @@ fn an_edit_of_one_stream_leaves_all_others_alone() {
         (now.is_u64() && now != before.2.0).then_some(())
     });
     // Bytes of no known container go on over a restart: even of that one the viewers stay.
-    viewers.iter().for_each(|viewer| viewer.flows(100_000));
+    for viewer in &viewers {
+        viewer.flows(100_000);
+    }
     assert_eq!((trace(&pod, "feeds", "feed"), trace(&pod, "streams", "two")), (before.0, before.1));
     assert_ne!(pod.stat()["configuration"]["revision"], revision);
     drop(viewers);
@@ -165,12 +168,11 @@ fn another_command_of_a_feed_restarts_it_and_its_viewers_stay() {
 #[test]
 fn what_does_not_concern_the_process_of_a_feed_does_not_restart_it() {
     let mark = Mark::default();
-    let with = |more: Value| {
-        let mut spec = json!({"source": {"command": mark.shell(STEADY)}});
-        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let with = |more: &Value| {
+        let spec = merged(json!({"source": {"command": mark.shell(STEADY)}}), more);
         resource("Feed", "feed", &spec) + &at("stream", "/stream", "feed")
     };
-    let pod = Pod::start(&with(json!({})));
+    let pod = Pod::start(&with(&json!({})));
     let viewer = Watcher::new(pod.viewer("/stream"));
     viewer.flows(10_000);
     let pid = pod.feed_is("feed", "Running")["pid"].clone();
@@ -180,7 +182,7 @@ fn what_does_not_concern_the_process_of_a_feed_does_not_restart_it() {
         json!({"silence": "5s", "resurrect": false}),
     ];
     for (n, more) in mores.iter().enumerate() {
-        pod.edit(&with(more.clone()));
+        pod.edit(&with(more));
         taken(&pod, n + 1);
         viewer.flows(20_000);
         assert_eq!(pod.entry("feeds", "feed")["pid"], pid, "{more}");
@@ -188,10 +190,10 @@ fn what_does_not_concern_the_process_of_a_feed_does_not_restart_it() {
     // The newest one counts: nobody watches, and it is on demand.
     drop(viewer);
     eventually("nobody watches", || (pod.entry("feeds", "feed")["holds"] == 0).then_some(()));
-    pod.edit(&with(json!({"activation": "OnDemand"})));
+    pod.edit(&with(&json!({"activation": "OnDemand"})));
     pod.feed_is("feed", "Idle");
     mark.gone();
-    pod.edit(&with(json!({"activation": "Continuous"})));
+    pod.edit(&with(&json!({"activation": "Continuous"})));
     pod.feed_is("feed", "Running");
 }
 
@@ -205,18 +207,20 @@ fn removal_and_another_path_close_the_viewers_of_that_stream_only() {
         + &at("moves", "/old", "other");
     let pod = Pod::start(&all);
     let [stays, goes, moves] = ["/stays", "/goes", "/old"].map(|path| Watcher::new(pod.viewer(path)));
-    [&stays, &goes, &moves].iter().for_each(|viewer| viewer.flows(10_000));
+    for viewer in [&stays, &goes, &moves] {
+        viewer.flows(10_000);
+    }
     let before = (trace(&pod, "feeds", "feed"), trace(&pod, "feeds", "other"));
     pod.edit(&(feeds.clone() + &at("stays", "/stays", "feed") + &at("moves", "/new", "other")));
     assert!(goes.end() && moves.end(), "they are closed cleanly");
     assert_eq!((pod.status("/goes"), pod.status("/old")), (404, 404));
     stays.flows(40_000);
-    let moved = Watcher::new(pod.viewer("/new"));
-    moved.flows(10_000);
+    let elsewhere = Watcher::new(pod.viewer("/new"));
+    elsewhere.flows(10_000);
     assert_eq!(trace(&pod, "feeds", "feed"), before.0);
     // Feeds that are no more end with their processes.
     pod.edit(&(feed("feed", &mark.shell(STEADY)) + &at("stays", "/stays", "feed")));
-    assert!(moved.end());
+    assert!(elsewhere.end());
     other.gone();
     stays.flows(40_000);
     assert_eq!(trace(&pod, "feeds", "feed"), before.0);

@@ -1,4 +1,5 @@
 //! Random edits, one after another: whatever an edit does not name goes on as if nothing had been edited.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends by it")]
 
 use std::collections::BTreeMap;
 

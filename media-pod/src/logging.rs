@@ -12,6 +12,7 @@ use tracing::{
 };
 use tracing_subscriber::{
     EnvFilter,
+    filter::LevelFilter,
     fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
     registry::LookupSpan,
 };
@@ -28,9 +29,7 @@ pub enum Format {
 
 /// Begins to log to standard error; `filter` as in `RUST_LOG`. The first line names program and version.
 pub fn start(format: Format, filter: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter).map_err(|e| {
-        format!("--log-level {filter}: {e}; a level is `error`, `warn`, `info`, `debug` or `trace`")
-    })?;
+    let filter = understand(filter)?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match format {
         Format::Text => {
@@ -43,6 +42,34 @@ pub fn start(format: Format, filter: &str) -> Result<(), String> {
     banner(format);
     log_panics();
     Ok(())
+}
+
+/// A bare word that is no level would be taken for a module, and nothing else would be logged.
+fn understand(filter: &str) -> Result<EnvFilter, String> {
+    let wrong = |e: &dyn fmt::Display| {
+        format!(
+            "--log-level {filter}: {e}; a level is `error`, `warn`, `info`, `debug`, `trace` or `off`, \
+             and MODULE=LEVEL that of a module"
+        )
+    };
+    for directive in filter.split(',') {
+        let level = directive.rsplit('=').next().unwrap_or_default().trim();
+        level.parse::<LevelFilter>().ok().filter(|_| !level.is_empty()).ok_or_else(|| wrong(&"no level"))?;
+    }
+    EnvFilter::try_new(filter).map_err(|e| wrong(&e))
+}
+
+/// Says why the program ends, whatever the filter.
+pub fn last_words(format: Format, why: &str) {
+    for line in why.lines().map(one_line) {
+        let now = now();
+        match format {
+            Format::Text => eprintln!("{now} ERROR {line}"),
+            Format::Json => {
+                eprintln!("{}", serde_json::json!({"timestamp": now, "level": "ERROR", "message": line}));
+            }
+        }
+    }
 }
 
 /// The name of the program.
@@ -155,11 +182,23 @@ fn quoted(text: &str) -> bool {
 
 /// A line that could be forged by its content would be no log.
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { '\u{fffd}' } else { c })
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_word_that_is_no_level_is_refused() {
+        for right in ["info", "DEBUG", "off", "warn,millrace_bus=trace", "info, hyper=off"] {
+            assert!(super::understand(right).is_ok(), "{right}");
+        }
+        for wrong in ["loud", "", "info,x=", "info,hyper", "x=loud"] {
+            assert!(super::understand(wrong).is_err(), "{wrong}");
+        }
+    }
+
     use super::*;
 
     #[test]

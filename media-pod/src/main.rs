@@ -19,7 +19,9 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("{e:#}");
+            if !e.is::<run::Logged>() {
+                eprintln!("{e:#}");
+            }
             ExitCode::FAILURE
         }
     }

@@ -26,13 +26,26 @@ use crate::{
 /// How long viewers have to leave when the program ends.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// Runs until a signal ends it.
+/// What went wrong is in the log.
+#[derive(Debug, thiserror::Error)]
+#[error("the log says why")]
+pub struct Logged;
+
+/// Runs until a signal ends it. An error of another type than [`Logged`] is to be shown.
 pub fn run(options: Run) -> anyhow::Result<()> {
-    logging::start(options.log_format, &options.log_level).map_err(|e| anyhow!(e))?;
-    let file = options.file.file.clone();
-    if !file.exists() && file.as_os_str() == config::DEFAULT {
+    if !options.file.file.exists() && options.file.file.as_os_str() == config::DEFAULT {
         bail!("{}", how_to_begin());
     }
+    logging::start(options.log_format, &options.log_level).map_err(|e| anyhow!(e))?;
+    let format = options.log_format;
+    start(options).map_err(|e| {
+        logging::last_words(format, &format!("{e:#}"));
+        Logged.into()
+    })
+}
+
+fn start(options: Run) -> anyhow::Result<()> {
+    let file = options.file.file.clone();
     raise_file_limit();
     // Before any thread: it forks.
     let agent = Agent::spawn_local().context("the runner of commands could not be started")?;
@@ -51,7 +64,7 @@ async fn serve(options: Run, file: std::path::PathBuf, agent: Agent) -> anyhow::
     let egress = Arc::new(Egress::start(threads).context("the egress threads could not be started")?);
     let listen = listen(&options, &loaded.resolved)?;
     let certificates = listen.certificates.clone();
-    let pod = Pod::start(loaded.resolved, Shop::new(agent));
+    let pod = Pod::start(loaded.resolved, Shop::new(agent, egress.clone()));
     let front = Arc::new(Front {
         pod: pod.clone(),
         reports: follower.reports(),

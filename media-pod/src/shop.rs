@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
+use millrace_bus::egress::Egress;
 use millrace_exec::Agent;
 
 use crate::{feed::Feed, stream::Stream};
@@ -17,6 +18,8 @@ pub type Streams = HashMap<String, Arc<Stream>>;
 pub struct Shop {
     /// Runs commands.
     pub agent: Agent,
+    /// Reads their output, and sends to viewers.
+    pub egress: Arc<Egress>,
     /// All feeds, by name.
     pub feeds: ArcSwap<Feeds>,
     /// All streams, by name.
@@ -27,9 +30,10 @@ pub struct Shop {
 
 impl Shop {
     /// Without any feed or stream yet.
-    pub fn new(agent: Agent) -> Arc<Self> {
+    pub fn new(agent: Agent, egress: Arc<Egress>) -> Arc<Self> {
         Arc::new(Self {
             agent,
+            egress,
             feeds: ArcSwap::from_pointee(Feeds::new()),
             streams: ArcSwap::from_pointee(Streams::new()),
             snapshots_decoded: std::sync::atomic::AtomicU64::new(0),

@@ -42,6 +42,8 @@ pub struct Channel {
     pub(crate) skips: AtomicU64,
     /// The egress shard that the first viewers of this channel share, plus one; 0 before there were any.
     pub(crate) home_shard: AtomicUsize,
+    /// The egress shard that reads what is published here, plus one; 0 where another thread does.
+    pub(crate) read_by: AtomicUsize,
 }
 
 impl Channel {
@@ -73,6 +75,7 @@ impl Channel {
             bytes_out: AtomicU64::new(0),
             skips: AtomicU64::new(0),
             home_shard: AtomicUsize::new(0),
+            read_by: AtomicUsize::new(0),
         })
     }
 

@@ -142,13 +142,17 @@ impl Follower {
         }
     }
 
-    /// Frames that began in the chunks after the one the reader stands in.
+    /// Frames that began in the chunks after the one the reader stands in; its own is not one of them, even where
+    /// a later chunk had to tell that it begins here.
     pub fn frames_ahead(&self) -> u64 {
         let At::Following(cursor) = &self.at else { return 0 };
+        let here = cursor.offset();
         let mut node = cursor.node.clone();
         let mut frames = 0;
         while let Some(next) = node.next.get() {
-            frames += u64::from(next.marks.frames);
+            let more = u64::from(next.marks.frames);
+            let told_late = next.marks.random_access.contains(&here);
+            frames = if told_late { more.saturating_sub(1) } else { frames + more };
             node = next;
         }
         frames

@@ -6,13 +6,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use millrace_bus::{End, Join, Start, Subscriber};
+use millrace_bus::{End, Subscriber};
 
 use super::Feed;
 use crate::{
     hold::Hold,
     shop::Shop,
     state::{Condition, State},
+    stream::start_together,
 };
 
 /// A fallback that gives nothing for this long is passed over for the next one.
@@ -34,7 +35,8 @@ pub struct Fallback {
 struct Active {
     feed: Arc<Feed>,
     name: String,
-    subscriber: Subscriber,
+    /// None until there is a place to begin at.
+    subscriber: Option<Box<Subscriber>>,
     heard: Instant,
     given: bool,
     _hold: Hold,
@@ -77,35 +79,43 @@ impl Fallback {
                 return Turn::Changes;
             };
             let hold = feed.demand.hold();
-            let joined = feed.channel.join(Join { header: true, start: Start::Last });
-            let subscriber = Subscriber::new(joined, true);
-            self.active =
-                Some(Active { feed, name, subscriber, heard: Instant::now(), given: false, _hold: hold });
+            let heard = Instant::now();
+            self.active = Some(Active { feed, name, subscriber: None, heard, given: false, _hold: hold });
             return Turn::Changes;
         };
         let deadline = active.heard + if active.given { PATIENCE } else { FIRST_PATIENCE };
         let mut condition = active.feed.conditions.watch();
+        let begun = async {
+            match &mut active.subscriber {
+                Some(subscriber) => Next::Bytes(subscriber.next().await),
+                None => Next::Begun(
+                    start_together(std::slice::from_ref(&active.feed.channel)).await.pop().map(Box::new),
+                ),
+            }
+        };
         let next = tokio::select! {
             biased;
-            next = active.subscriber.next() => Some(next),
+            next = begun => Some(next),
             () = tokio::time::sleep_until(deadline.into()) => None,
             _ = condition.wait_for(hopeless), if !active.given => None,
         };
         match next {
-            Some(Ok(bytes)) => {
+            Some(Next::Begun(subscriber)) => {
+                active.subscriber = subscriber;
+                Turn::Changes
+            }
+            Some(Next::Bytes(Ok(bytes))) => {
                 active.heard = Instant::now();
                 if std::mem::replace(&mut active.given, true) {
                     return Turn::Goes(bytes);
                 }
                 Turn::Begins(active.name.clone(), bytes)
             }
-            Some(Err(End::NewRun)) => {
-                let joined = active.feed.channel.join(Join { header: true, start: Start::Last });
-                active.subscriber = Subscriber::new(joined, true);
-                active.given = false;
+            Some(Next::Bytes(Err(End::NewRun))) => {
+                (active.subscriber, active.given) = (None, false);
                 Turn::Changes
             }
-            Some(Err(End::Closed)) | None => {
+            Some(Next::Bytes(Err(End::Closed))) | None => {
                 self.active = None;
                 if self.next.is_multiple_of(self.list.len().max(1)) {
                     // None of them: not to be asked again and again at full speed.
@@ -115,6 +125,11 @@ impl Fallback {
             }
         }
     }
+}
+
+enum Next {
+    Begun(Option<Box<Subscriber>>),
+    Bytes(Result<Bytes, End>),
 }
 
 fn hopeless(condition: &Condition) -> bool {

@@ -5,7 +5,6 @@ mod file;
 mod primary;
 mod run;
 mod source;
-mod watchdog;
 
 use std::{sync::Arc, time::Duration};
 

@@ -2,34 +2,39 @@
 
 use std::{
     future,
+    os::fd::OwnedFd,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
+use millrace_bus::Channel;
 use tokio::{task::JoinHandle, time};
 
-use super::{FeedSpec, Run, watchdog::Watchdog};
+use super::{FeedSpec, Run};
 use crate::{
-    intake::{Intake, Room},
+    inlet::{Inlet, News},
+    intake::Room,
     shop::Shop,
     state::LastExit,
 };
 
-/// How far an unpaced file may run ahead of who reads it, in bytes.
-const WINDOW: u64 = 1 << 20;
+/// How far an unpaced file may run ahead of who reads it, in bytes: less than what makes a viewer skip (1 MiB).
+const WINDOW: u64 = 512 << 10;
 /// Readers of one channel hold back those of another for this long at most.
 const HELD_BACK: Duration = Duration::from_secs(3);
+
+/// The channels that a feed publishes on.
+pub struct Channels {
+    pub all: Vec<Arc<Channel>>,
+    pub room: Room,
+}
 
 /// The feed's own source, over all its runs.
 pub struct Primary {
     at: At,
-    /// The run gave bytes.
-    pub gave: bool,
-    /// A fallback has published since the last bytes.
-    pub displaced: bool,
-    /// What it goes on with cannot be read without what it gave before it was displaced.
-    headless: bool,
+    inlet: Inlet,
+    /// The source was started, or could not be, at least once.
+    pub tried: bool,
     /// Why it is being ended.
     ending: Option<String>,
     /// Since when some readers hold it back.
@@ -47,19 +52,21 @@ enum At {
 /// What became of it.
 pub enum Event {
     Started(Option<u32>),
-    Bytes(Bytes),
+    News(News),
     Ended(LastExit, Duration),
     Gap,
     Silent,
 }
 
 impl Primary {
-    pub fn after(delay: Duration) -> Self {
-        Self { at: At::Waiting(Instant::now() + delay), ..Self::over() }
+    pub fn new(inlet: Inlet) -> Self {
+        Self { at: At::Waiting(Instant::now()), inlet, tried: false, ending: None, held: None }
     }
 
-    pub fn over() -> Self {
-        Self { at: At::Over, gave: false, displaced: false, headless: false, ending: None, held: None }
+    /// The next run begins after `delay`; never, without one.
+    pub fn again(&mut self, delay: Option<Duration>) {
+        self.at = delay.map_or(At::Over, |delay| At::Waiting(Instant::now() + delay));
+        (self.tried, self.ending, self.held) = (true, None, None);
     }
 
     /// It may be started again, unlike before.
@@ -67,17 +74,6 @@ impl Primary {
         if matches!(self.at, At::Over) {
             self.at = At::Waiting(Instant::now());
         }
-    }
-
-    /// A fallback begins to publish on `intake` in place of it.
-    pub fn displace(&mut self, intake: &Intake) {
-        self.headless |= self.gave && !self.displaced && intake.needs_header();
-        self.displaced = true;
-    }
-
-    /// Whether it has to be started anew to be of use again.
-    pub fn cut_off(&self) -> bool {
-        self.displaced && self.headless
     }
 
     pub fn running(&self) -> bool {
@@ -89,19 +85,14 @@ impl Primary {
     }
 
     /// Whether it is time for a fallback.
-    pub fn quiet(&self, watchdog: &Watchdog) -> bool {
+    pub fn quiet(&self) -> bool {
         match &self.at {
-            At::Running(_) => watchdog.in_gap || (self.displaced && (!self.gave || self.headless)),
-            At::Starting(..) | At::Waiting(_) => self.displaced || self.ending.is_some() || watchdog.tried,
+            At::Running(_) => self.inlet.in_gap(),
+            At::Starting(..) | At::Waiting(_) => {
+                self.tried || self.ending.is_some() || self.inlet.displaced()
+            }
             At::Over => true,
         }
-    }
-
-    /// True once per run, and again when a fallback had the word in between.
-    pub fn first_bytes(&mut self) -> bool {
-        let first = !self.gave || self.displaced;
-        (self.gave, self.displaced) = (true, false);
-        first
     }
 
     /// Ends the run; `why` will be said.
@@ -109,11 +100,26 @@ impl Primary {
         self.ending = Some(why.to_owned());
     }
 
+    /// See [`Run::anchor`].
+    pub fn anchor(&self) -> Option<OwnedFd> {
+        match &self.at {
+            At::Running(run) => run.anchor(),
+            _ => None,
+        }
+    }
+
+    /// It is published on `channels` from now on.
+    pub fn publishes_on(&self, channels: &[Arc<Channel>]) {
+        if let At::Running(run) = &self.at {
+            run.publishes_on(channels);
+        }
+    }
+
     /// How long an unpaced source has to wait before it is asked again whether it may go on; `None`: it may.
     fn held_back(&mut self, room: &Room) -> Option<Duration> {
         match room.left(WINDOW) {
             // Before the first bytes nobody can have read any.
-            None => self.gave.then_some(Duration::from_millis(20)),
+            None => self.inlet.gave().then_some(Duration::from_millis(20)),
             Some(left) if left.all => {
                 self.held = None;
                 None
@@ -133,30 +139,32 @@ impl Primary {
     }
 
     /// Cancel safe.
-    pub async fn next(&mut self, spec: &Arc<FeedSpec>, shop: &Arc<Shop>, room: &Room) -> Event {
-        if self.ending.is_some() && self.running() {
-            return self.ended().await;
-        }
-        if matches!(&self.at, At::Running(run) if run.unpaced()) {
-            while let Some(pause) = self.held_back(room) {
-                time::sleep(pause).await;
-            }
-        }
+    pub async fn next(&mut self, spec: &Arc<FeedSpec>, shop: &Arc<Shop>, channels: &Channels) -> Event {
         loop {
+            if self.ending.is_some() && self.running() {
+                return self.ended().await;
+            }
+            if matches!(&self.at, At::Running(run) if run.unpaced()) {
+                while let Some(pause) = self.held_back(&channels.room) {
+                    time::sleep(pause).await;
+                }
+            }
             match &mut self.at {
                 At::Over => return future::pending().await,
                 At::Waiting(until) => {
                     time::sleep_until((*until).into()).await;
                     let (spec, shop) = (spec.clone(), shop.clone());
                     let began = Instant::now();
-                    let start = tokio::spawn(async move { Run::start(&spec, &shop.agent).await });
+                    let start = tokio::spawn(async move { Run::start(&spec, &shop).await });
                     self.at = At::Starting(start, began);
                 }
                 At::Starting(start, began) => {
                     let began = *began;
                     match start.await.unwrap_or_else(|e| Err(LastExit::of(&e))) {
-                        Ok(run) => {
+                        Ok(mut run) => {
                             let pid = run.pid();
+                            self.tried = true;
+                            run.flow(&self.inlet, &channels.all, shop);
                             self.at = At::Running(Box::new(run));
                             return Event::Started(pid);
                         }
@@ -166,17 +174,16 @@ impl Primary {
                         }
                     }
                 }
-                At::Running(run) => {
-                    return match run.read().await {
-                        Ok(bytes) if !bytes.is_empty() => Event::Bytes(bytes),
-                        Ok(_) => self.ended().await,
-                        Err(e) => {
-                            let ran = run.began().elapsed();
-                            self.at = At::Over;
-                            Event::Ended(LastExit::of(&e), ran)
-                        }
-                    };
-                }
+                At::Running(run) => match run.next(&self.inlet).await {
+                    None => {}
+                    Some(News::Ended(Ok(()))) => return self.ended().await,
+                    Some(News::Ended(Err(e))) => {
+                        let ran = run.began().elapsed();
+                        self.at = At::Over;
+                        return Event::Ended(LastExit::of(&e), ran);
+                    }
+                    Some(news) => return Event::News(news),
+                },
             }
         }
     }

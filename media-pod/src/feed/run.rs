@@ -7,17 +7,16 @@ use std::{
 };
 
 use millrace_bus::Channel;
-use tokio::sync::watch;
+use tokio::{sync::watch, time};
 
 use super::{
     Activation, FeedSpec, Order,
     fallback::{Fallback, Turn},
-    primary::{Event, Primary},
-    watchdog::Watchdog,
+    primary::{Channels, Event, Primary},
 };
 use crate::{
     hold::Demand,
-    intake::Intake,
+    inlet::{Inlet, News},
     retry::{Retry, Say},
     shop::Shop,
     state::{Conditions, LastExit, State},
@@ -45,14 +44,14 @@ enum Stop {
 impl Keeper {
     /// Runs until it is aborted.
     pub async fn keep(mut self) {
-        let mut intake = Intake::new(&self.channels(), self.spec().container);
+        let inlet = Inlet::new(&self.channels(), self.spec().container);
         // Over all activations: who asks again and again for what fails must not fill the log.
         let mut retry = Retry::default();
         loop {
             self.conditions.set(State::Idle);
-            self.until_wanted(&mut intake).await;
-            let stop = self.active(&mut intake, &mut retry).await;
-            intake.end();
+            self.until_wanted(&inlet).await;
+            let stop = self.active(&inlet, &mut retry).await;
+            inlet.rest();
             self.conditions.edit(|c| (c.pid, c.fallback) = (None, None));
             if matches!(stop, Stop::Changed) {
                 retry = Retry::default();
@@ -60,7 +59,7 @@ impl Keeper {
             if matches!(stop, Stop::Dead) {
                 self.conditions.set(State::Failed);
                 self.close_failed();
-                self.until_changed_or_wanted_anew(&mut intake).await;
+                self.until_changed_or_wanted_anew(&inlet).await;
             }
         }
     }
@@ -75,15 +74,15 @@ impl Keeper {
     }
 
     /// Takes in the newest order: the feed as it is to be now.
-    fn take_order(&mut self, intake: &mut Intake) -> Arc<FeedSpec> {
+    fn take_order(&mut self, inlet: &Inlet) -> Arc<FeedSpec> {
         let spec = self.orders.borrow_and_update().spec.clone();
-        intake.carry_on(&self.channels(), spec.container);
+        inlet.carry_on(&self.channels(), spec.container);
         spec
     }
 
-    async fn until_wanted(&mut self, intake: &mut Intake) {
+    async fn until_wanted(&mut self, inlet: &Inlet) {
         loop {
-            if self.take_order(intake).activation == Activation::Continuous {
+            if self.take_order(inlet).activation == Activation::Continuous {
                 return;
             }
             let demand = self.demand.clone();
@@ -96,7 +95,7 @@ impl Keeper {
         }
     }
 
-    async fn until_changed_or_wanted_anew(&mut self, intake: &mut Intake) {
+    async fn until_changed_or_wanted_anew(&mut self, inlet: &Inlet) {
         let (demand, spec) = (self.demand.clone(), self.spec());
         let anew = async {
             if spec.activation == Activation::Continuous {
@@ -110,7 +109,7 @@ impl Keeper {
                 () = &mut anew => return,
                 changed = self.orders.changed() => {
                     if changed.is_err() { return future::pending().await }
-                    if *self.take_order(intake) != *spec { return }
+                    if *self.take_order(inlet) != *spec { return }
                 }
             }
         }
@@ -124,35 +123,37 @@ impl Keeper {
     }
 
     /// From the first start until it is not needed, is another feed, or is dead.
-    async fn active(&mut self, intake: &mut Intake, retry: &mut Retry) -> Stop {
+    async fn active(&mut self, inlet: &Inlet, retry: &mut Retry) -> Stop {
         let mut spec = self.spec();
-        let mut primary = Primary::after(Duration::ZERO);
+        let mut primary = Primary::new(inlet.clone());
         let mut fallback = Fallback::new(&spec.fallback);
         let mut runs: u64 = 0;
+        // Held while the feed is needed: see `Run::anchor`.
+        let mut _anchor = None;
         self.conditions.set(State::Starting);
         let unwanted = unwanted(self.demand.clone(), spec.activation);
         tokio::pin!(unwanted);
-        let mut watchdog = Watchdog::new(spec.silence);
-        let mut room = intake.room();
+        let mut channels = Channels { all: self.channels(), room: inlet.room() };
         loop {
-            let on_fallback = primary.quiet(&watchdog) && fallback.exists();
+            let on_fallback = fallback.exists() && primary.quiet();
+            let (running, audible) = (primary.running(), primary.must_not_be_silent());
+            let silent = silent(inlet, spec.silence);
             let event = tokio::select! {
-                // A feed in full flow must not starve the rest: the order is left to chance.
                 () = &mut unwanted => {
                     primary.end().await;
                     return Stop::Unwanted;
                 }
                 changed = self.orders.changed() => {
                     if changed.is_err() { return Stop::Unwanted }
-                    let next = self.take_order(intake);
+                    let next = self.take_order(inlet);
                     if !spec.runs_alike(&next) {
                         primary.end().await;
                         return Stop::Changed;
                     }
-                    room = intake.room();
+                    channels = Channels { all: self.channels(), room: inlet.room() };
+                    primary.publishes_on(&channels.all);
                     if *next != *spec {
                         unwanted.set(self::unwanted(self.demand.clone(), next.activation));
-                        watchdog.silence = next.silence;
                         if next.fallback != spec.fallback {
                             fallback = Fallback::new(&next.fallback);
                         }
@@ -163,13 +164,13 @@ impl Keeper {
                     }
                     continue;
                 }
-                event = primary.next(&spec, &self.shop, &room) => event,
+                event = primary.next(&spec, &self.shop, &channels) => event,
                 turn = fallback.next(&self.shop), if on_fallback => {
-                    self.take_fallback(turn, &mut primary, intake);
+                    self.take_fallback(turn, inlet);
                     continue;
                 }
-                () = watchdog.gap(), if primary.running() => Event::Gap,
-                () = watchdog.silent(), if primary.must_not_be_silent() => Event::Silent,
+                () = inlet.gap(), if running => Event::Gap,
+                () = silent, if audible => Event::Silent,
             };
             match event {
                 Event::Started(pid) => {
@@ -177,29 +178,23 @@ impl Keeper {
                         self.conditions.edit(|c| c.restarts += 1);
                     }
                     runs += 1;
-                    watchdog.began();
+                    _anchor = primary.anchor();
                     self.conditions.edit(|c| c.pid = pid);
-                    if !primary.displaced {
+                    if !inlet.displaced() {
                         self.conditions.set(State::Starting);
                     }
                 }
-                Event::Bytes(bytes) => {
-                    watchdog.heard();
-                    if primary.cut_off() {
-                        primary.kill("gave something again, but not from its beginning");
-                        continue;
-                    }
-                    if primary.first_bytes() {
+                Event::News(News::Flows { first }) => {
+                    if first {
                         fallback.stand_down();
-                        intake.begin();
                         self.conditions.edit(|c| (c.fallback, c.failures) = (None, 0));
                     }
-                    intake.push(&bytes);
                     self.conditions.set(State::Running);
                 }
+                Event::News(News::CutOff) => primary.kill("gave something again, but not from its beginning"),
+                Event::News(News::Ended(_)) => {}
                 Event::Gap => {
-                    watchdog.gap_seen();
-                    if primary.gave {
+                    if inlet.gave() {
                         self.conditions.set(State::Silent);
                     }
                 }
@@ -208,19 +203,13 @@ impl Keeper {
                     primary.kill(&format!("gave nothing for {} s", spec.silence.as_secs_f64()));
                 }
                 Event::Ended(exit, ran) => {
-                    watchdog.tried = true;
-                    let gave = primary.gave;
-                    if gave && !primary.displaced {
-                        intake.end();
-                    }
+                    let gave = inlet.end_run();
                     let delay = self.note_end(&spec.name, exit, retry, ran, gave);
                     if !spec.resurrect && !fallback.exists() {
                         return Stop::Dead;
                     }
                     self.conditions.set(State::Backoff);
-                    let displaced = primary.displaced;
-                    primary = if spec.resurrect { Primary::after(delay) } else { Primary::over() };
-                    primary.displaced = displaced;
+                    primary.again(spec.resurrect.then_some(delay));
                 }
             }
         }
@@ -237,15 +226,16 @@ impl Keeper {
         delay
     }
 
-    fn take_fallback(&self, turn: Turn, primary: &mut Primary, intake: &mut Intake) {
+    fn take_fallback(&self, turn: Turn, inlet: &Inlet) {
         match turn {
             Turn::Begins(name, bytes) => {
-                primary.displace(intake);
-                intake.begin();
-                intake.push(&bytes);
-                self.conditions.edit(|c| c.fallback = Some(name));
+                if inlet.take_other(&bytes, true) {
+                    self.conditions.edit(|c| c.fallback = Some(name));
+                }
             }
-            Turn::Goes(bytes) => intake.push(&bytes),
+            Turn::Goes(bytes) => {
+                inlet.take_other(&bytes, false);
+            }
             Turn::Changes => {}
         }
     }
@@ -255,6 +245,20 @@ async fn unwanted(demand: Demand, activation: Activation) {
     match activation {
         Activation::OnDemand(linger) => demand.unwanted(linger).await,
         Activation::Continuous => future::pending().await,
+    }
+}
+
+/// Until nothing came in for `silence`; never, where that is zero.
+async fn silent(inlet: &Inlet, silence: Duration) {
+    if silence.is_zero() {
+        future::pending::<()>().await;
+    }
+    loop {
+        let due = inlet.heard() + silence;
+        if due <= Instant::now() {
+            return;
+        }
+        time::sleep_until(due.into()).await;
     }
 }
 

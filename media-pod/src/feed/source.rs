@@ -1,13 +1,17 @@
 //! One run of a feed's source: started, read to its end, ended.
 
-use std::{io, time::Instant};
+use std::{io, os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Instant};
 
-use bytes::Bytes;
-use millrace_exec::{Agent, Exit, Process, Spec};
-use tokio::net::unix::pipe;
+use millrace_bus::{Channel, egress::Pumping};
+use millrace_exec::{Exit, Process, Spec};
+use rustix::fs::{Mode, OFlags};
 
-use super::file::FileRun;
-use crate::{buffer::ReadBuffer, feed::FeedSpec, state::LastExit};
+use super::{FeedSpec, file::FileRun};
+use crate::{
+    inlet::{Inlet, News},
+    shop::Shop,
+    state::LastExit,
+};
 
 /// What a source starts as.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +21,7 @@ pub enum Source {
     /// A file, or a named pipe.
     File {
         /// Where it is.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// Begin again at its end.
         looped: bool,
         /// At the speed of its timestamps.
@@ -31,33 +35,43 @@ pub enum Source {
 #[derive(Debug)]
 pub struct Run {
     kind: Kind,
+    number: u64,
     began: Instant,
 }
 
 #[derive(Debug)]
 enum Kind {
-    Command { process: Box<Process>, stdout: pipe::Receiver, buffer: ReadBuffer },
-    Pipe { pipe: pipe::Receiver, buffer: ReadBuffer },
+    Command(Box<Process>, Piped),
+    Pipe(PathBuf, Piped),
     File(FileRun),
+}
+
+/// A pipe, before and after it is given to who reads it.
+#[derive(Debug)]
+enum Piped {
+    Waits(Option<OwnedFd>),
+    Flows(Pumping),
 }
 
 impl Run {
     /// Starts it. The error says what would be right.
-    pub async fn start(spec: &FeedSpec, agent: &Agent) -> Result<Self, LastExit> {
+    pub async fn start(spec: &FeedSpec, shop: &Shop) -> Result<Self, LastExit> {
         let kind = match &spec.source {
             Source::Command(command) => {
-                let mut process = agent.start((**command).clone()).await.map_err(|e| LastExit::of(&e))?;
-                let Some(stdout) = process.stdout.take() else {
+                let mut process =
+                    shop.agent.start((**command).clone()).await.map_err(|e| LastExit::of(&e))?;
+                let pipe = process.stdout.take().map(tokio::net::unix::pipe::Receiver::into_nonblocking_fd);
+                let Some(Ok(pipe)) = pipe else {
                     return Err(LastExit::of(&"the command was started without an output"));
                 };
-                Kind::Command { process: Box::new(process), stdout, buffer: ReadBuffer::default() }
+                Kind::Command(Box::new(process), Piped::Waits(Some(pipe)))
             }
             Source::File { path, looped, paced } => {
                 let named = |e: io::Error| LastExit::of(&format!("{}: {e}", path.display()));
                 let found = tokio::fs::metadata(path).await.map_err(named)?;
                 if std::os::unix::fs::FileTypeExt::is_fifo(&found.file_type()) {
-                    let pipe = pipe::OpenOptions::new().open_receiver(path).map_err(named)?;
-                    Kind::Pipe { pipe, buffer: ReadBuffer::default() }
+                    let pipe = open_pipe(path).map_err(named)?;
+                    Kind::Pipe(path.clone(), Piped::Waits(Some(pipe)))
                 } else if found.is_dir() {
                     return Err(LastExit::of(&format!(
                         "{}: is a directory, not a file or named pipe",
@@ -70,14 +84,32 @@ impl Run {
             }
             Source::Unsupported(why) => return Err(LastExit::of(why)),
         };
-        Ok(Self { kind, began: Instant::now() })
+        Ok(Self { kind, number: 0, began: Instant::now() })
+    }
+
+    /// Its bytes come in by `inlet` from now on, and are published on `channels`.
+    pub fn flow(&mut self, inlet: &Inlet, channels: &[Arc<Channel>], shop: &Shop) {
+        self.number = inlet.begin_run();
+        if let Kind::Command(_, piped) | Kind::Pipe(_, piped) = &mut self.kind
+            && let Piped::Waits(pipe) = piped
+            && let Some(pipe) = pipe.take()
+        {
+            *piped = Piped::Flows(inlet.pump(&shop.egress, channels, pipe, self.number));
+        }
+    }
+
+    /// It is published on `channels` from now on.
+    pub fn publishes_on(&self, channels: &[Arc<Channel>]) {
+        if let Kind::Command(_, Piped::Flows(pumping)) | Kind::Pipe(_, Piped::Flows(pumping)) = &self.kind {
+            pumping.publishes_on(channels);
+        }
     }
 
     /// The process, where there is one.
     pub fn pid(&self) -> Option<u32> {
         match &self.kind {
-            Kind::Command { process, .. } => Some(process.pid()),
-            Kind::Pipe { .. } | Kind::File(_) => None,
+            Kind::Command(process, _) => Some(process.pid()),
+            Kind::Pipe(..) | Kind::File(_) => None,
         }
     }
 
@@ -93,30 +125,48 @@ impl Run {
 
     /// Whether silence means that it is broken: a named pipe is silent while nobody writes it.
     pub fn must_not_be_silent(&self) -> bool {
-        matches!(self.kind, Kind::Command { .. })
+        matches!(self.kind, Kind::Command(..))
     }
 
-    /// The next bytes; empty at the end. Cancel safe.
-    pub async fn read(&mut self) -> io::Result<Bytes> {
-        match &mut self.kind {
-            Kind::Command { stdout, buffer, .. } => buffer.read(stdout).await,
-            Kind::Pipe { pipe, buffer } => buffer.read(pipe).await,
-            Kind::File(file) => file.read().await,
+    /// For a named pipe: a reader that does not read. While there is one, who writes between two runs is not told that
+    /// nobody reads.
+    pub fn anchor(&self) -> Option<OwnedFd> {
+        match &self.kind {
+            Kind::Pipe(path, _) => open_pipe(path).ok(),
+            Kind::Command(..) | Kind::File(_) => None,
         }
+    }
+
+    /// Until something is new, or, with a file, a piece of it was taken in. Cancel safe.
+    pub async fn next(&mut self, inlet: &Inlet) -> Option<News> {
+        let Kind::File(file) = &mut self.kind else { return Some(inlet.news().await) };
+        match file.read().await {
+            Ok(bytes) if bytes.is_empty() => inlet.ended(self.number, Ok(())),
+            Ok(bytes) => {
+                inlet.take(self.number, &bytes);
+            }
+            Err(e) => inlet.ended(self.number, Err(e)),
+        }
+        inlet.news_now()
     }
 
     /// It gives nothing any more: ends what is left of it, and says how it ended.
     pub async fn end(self) -> LastExit {
         match self.kind {
-            Kind::Command { mut process, stdout, .. } => {
-                drop(stdout);
+            Kind::Command(mut process, piped) => {
+                drop(piped);
                 process.stop();
                 process.wait().await.into()
             }
-            Kind::Pipe { .. } => LastExit::of(&"the writer of the named pipe closed it"),
+            Kind::Pipe(..) => LastExit::of(&"the writer of the named pipe closed it"),
             Kind::File(_) => LastExit::of(&"the end of the file"),
         }
     }
+}
+
+fn open_pipe(path: &std::path::Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
 }
 
 impl From<Exit> for LastExit {

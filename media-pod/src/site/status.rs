@@ -3,6 +3,7 @@
 use std::{sync::atomic::Ordering, time::SystemTime};
 
 use millrace_bus::{Channel, Format, TrackKind};
+use millrace_crds::resolved::{FinalSource, Resolved};
 use millrace_status::{
     Activation, ClientStatus, Configuration, ConfigurationError, FeedStatus, Gop, LastExit, Link, Listener,
     Moment, Process, Program, Source, SourceKind, Status, StreamStatus, Totals, Track,
@@ -17,7 +18,8 @@ impl Front {
         let now = SystemTime::now();
         let shop = self.pod.shop();
         let (feeds, streams) = (shop.feeds.load(), shop.streams.load());
-        let mut feeds: Vec<FeedStatus> = feeds.values().map(|feed| feed_status(feed)).collect();
+        let resolved = self.pod.resolved();
+        let mut feeds: Vec<FeedStatus> = feeds.values().map(|feed| feed_status(feed, &resolved)).collect();
         let mut streams: Vec<StreamStatus> =
             streams.values().map(|stream| self.stream_status(stream)).collect();
         feeds.sort_by(|a, b| a.name.cmp(&b.name));
@@ -128,12 +130,12 @@ impl Front {
     }
 }
 
-fn feed_status(feed: &feed::Feed) -> FeedStatus {
+fn feed_status(feed: &feed::Feed, resolved: &Resolved) -> FeedStatus {
     let (spec, condition, qos) = (feed.spec(), feed.conditions.get(), feed.channel.qos());
     let format = feed.channel.format();
     FeedStatus {
         name: spec.name.clone(),
-        source: Source { kind: kind(&spec), description: spec.description.clone() },
+        source: Source { kind: kind(&spec.name, resolved), description: spec.description.clone() },
         activation: match spec.activation {
             feed::Activation::Continuous => Activation::Continuous,
             feed::Activation::OnDemand(linger) if linger.is_zero() => Activation::OnDemand,
@@ -154,11 +156,12 @@ fn feed_status(feed: &feed::Feed) -> FeedStatus {
     }
 }
 
-fn kind(spec: &feed::FeedSpec) -> SourceKind {
-    match &spec.source {
-        feed::Source::Command(_) => SourceKind::Command,
-        feed::Source::File { .. } => SourceKind::File,
-        feed::Source::Unsupported(_) => SourceKind::Publish,
+fn kind(feed: &str, resolved: &Resolved) -> SourceKind {
+    match resolved.feeds.get(feed).map(|feed| &feed.source) {
+        Some(FinalSource::Command { .. }) | None => SourceKind::Command,
+        Some(FinalSource::File { .. }) => SourceKind::File,
+        Some(FinalSource::Pull { .. }) => SourceKind::Pull,
+        Some(FinalSource::Publish { .. }) => SourceKind::Publish,
     }
 }
 

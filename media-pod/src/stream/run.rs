@@ -6,8 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use millrace_bus::Channel;
+use millrace_bus::{Channel, egress::Pumping};
 use millrace_exec::Process;
 use tokio::{net::unix::pipe, sync::watch, time};
 
@@ -17,11 +16,10 @@ use super::{
     start_together,
 };
 use crate::{
-    buffer::ReadBuffer,
     feed::Feed,
     feed::report,
     hold::Demand,
-    intake::Intake,
+    inlet::{Inlet, News},
     retry::Retry,
     shop::Shop,
     state::{Conditions, LastExit, State},
@@ -38,8 +36,7 @@ pub struct Keeper {
 
 struct Command {
     process: Process,
-    stdout: pipe::Receiver,
-    buffer: ReadBuffer,
+    _pumping: Pumping,
     _inputs: Inputs,
     fed: Fed,
     began: Instant,
@@ -49,7 +46,7 @@ impl Keeper {
     /// Runs until it is aborted.
     pub async fn keep(mut self) {
         let expected = self.specs.borrow().container;
-        let mut intake = Intake::new(std::slice::from_ref(&self.channel), expected);
+        let inlet = Inlet::new(std::slice::from_ref(&self.channel), expected);
         let mut ran: Option<Arc<StreamSpec>> = None;
         // Over all activations: who asks again and again for what fails must not fill the log.
         let mut retry = Retry::default();
@@ -57,19 +54,19 @@ impl Keeper {
             self.conditions.set(State::Idle);
             self.demand.wanted().await;
             let spec = self.specs.borrow_and_update().clone();
-            intake.carry_on(std::slice::from_ref(&self.channel), spec.container);
+            inlet.carry_on(std::slice::from_ref(&self.channel), spec.container);
             if ran.as_ref().is_some_and(|ran| !ran.runs_alike(&spec)) {
                 retry = Retry::default();
             }
-            self.active(&spec, &mut intake, &mut retry).await;
+            self.active(&spec, &inlet, &mut retry).await;
             ran = Some(spec);
-            intake.end();
+            inlet.rest();
             self.conditions.edit(|c| c.pid = None);
         }
     }
 
     /// From the first start until nobody needs it, or it is to be another one.
-    async fn active(&mut self, spec: &Arc<StreamSpec>, intake: &mut Intake, retry: &mut Retry) {
+    async fn active(&mut self, spec: &Arc<StreamSpec>, inlet: &Inlet, retry: &mut Retry) {
         let feeds: Vec<_> = spec.feeds.iter().filter_map(|name| self.shop.feed(name)).collect();
         let _holds: Vec<_> = feeds.iter().map(|feed| feed.demand.hold()).collect();
         let channels: Vec<_> = feeds.iter().map(|feed| feed.channel.clone()).collect();
@@ -102,27 +99,24 @@ impl Keeper {
             }
             self.conditions.set(State::Starting);
             let began = Instant::now();
-            let start = start(spec, &channels, &self.shop);
+            let start = self.start(spec, &channels, inlet);
             let command = tokio::select! {
                 () = &mut over => return,
                 command = start => command,
             };
             let (exit, ran, gave) = match command {
-                Ok(mut command) => {
+                Ok(command) => {
                     let pid = command.process.pid();
                     self.conditions.edit(|c| {
                         c.pid = Some(pid);
                         c.restarts += u64::from(started);
                     });
                     started = true;
-                    let mut gave = false;
                     let silent = tokio::select! {
                         () = &mut over => None,
-                        silent = self.pump(&mut command, spec, intake, &mut gave) => Some(silent),
+                        silent = self.watch(&command, spec, inlet) => Some(silent),
                     };
-                    if gave {
-                        intake.end();
-                    }
+                    let gave = inlet.end_run();
                     let ran = command.began.elapsed();
                     let exit = end(command, silent.flatten()).await;
                     if silent.is_none() {
@@ -156,44 +150,52 @@ impl Keeper {
         over.await;
     }
 
-    /// Publishes what the command gives until its end. Some: it was fed and silent for so long.
-    async fn pump(
-        &self,
-        command: &mut Command,
-        spec: &StreamSpec,
-        intake: &mut Intake,
-        gave: &mut bool,
-    ) -> Option<Duration> {
+    /// Until the command's end. Some: it was fed and silent for so long.
+    async fn watch(&self, command: &Command, spec: &StreamSpec, inlet: &Inlet) -> Option<Duration> {
         // Where there is nothing to feed it with, it has to give something by itself.
-        let of_itself = spec.feeds.is_empty();
-        let mut watch = Silence { allowed: spec.silence, heard: Instant::now(), fed_then: 0, of_itself };
+        let silence = Silence { allowed: spec.silence, of_itself: spec.feeds.is_empty() };
+        let broken = silence.broken(&command.fed, inlet);
+        tokio::pin!(broken);
         loop {
-            let bytes = tokio::select! {
-                bytes = command.buffer.read(&command.stdout) => bytes.unwrap_or_default(),
-                () = watch.broken(&command.fed) => return Some(spec.silence),
-            };
-            if bytes.is_empty() {
-                return None;
+            tokio::select! {
+                news = inlet.news() => match news {
+                    News::Flows { .. } => {
+                        self.conditions.edit(|c| c.failures = 0);
+                        self.conditions.set(State::Running);
+                    }
+                    News::CutOff => {}
+                    News::Ended(_) => return None,
+                },
+                () = &mut broken => return Some(spec.silence),
             }
-            self.publish(&bytes, intake, gave);
-            (watch.heard, watch.fed_then) = (Instant::now(), command.fed.load(Ordering::Relaxed));
         }
     }
 
-    fn publish(&self, bytes: &Bytes, intake: &mut Intake, gave: &mut bool) {
-        if !std::mem::replace(gave, true) {
-            intake.begin();
-            self.conditions.edit(|c| c.failures = 0);
-        }
-        intake.push(bytes);
-        self.conditions.set(State::Running);
+    async fn start(
+        &self,
+        spec: &StreamSpec,
+        channels: &[Arc<Channel>],
+        inlet: &Inlet,
+    ) -> Result<Command, LastExit> {
+        let Some(command) = &spec.command else { return Err(LastExit::of(&"there is no command")) };
+        let subscribers = start_together(channels).await;
+        let began = Instant::now();
+        let mut process = self.shop.agent.start((**command).clone()).await.map_err(|e| LastExit::of(&e))?;
+        let Some(Ok(stdout)) = process.stdout.take().map(pipe::Receiver::into_nonblocking_fd) else {
+            return Err(LastExit::of(&"the command was started without an output"));
+        };
+        let pipes: Vec<_> =
+            process.stdin.take().into_iter().chain(std::mem::take(&mut process.inputs)).collect();
+        let run = inlet.begin_run();
+        let pumping = inlet.pump(&self.shop.egress, std::slice::from_ref(&self.channel), stdout, run);
+        let fed = Fed::default();
+        let inputs = Inputs::start(subscribers, pipes, &fed);
+        Ok(Command { process, _pumping: pumping, _inputs: inputs, fed, began })
     }
 }
 
 struct Silence {
     allowed: Duration,
-    heard: Instant,
-    fed_then: u64,
     of_itself: bool,
 }
 
@@ -205,37 +207,32 @@ fn dead(feed: &Arc<Feed>) -> Option<(String, LastExit)> {
 }
 
 impl Silence {
-    /// Until it was silent for too long, and was given something to work on at the beginning of that time.
-    async fn broken(&self, fed: &Fed) {
+    /// Until it was silent for too long, and was given something to work on meanwhile.
+    async fn broken(&self, fed: &Fed, inlet: &Inlet) {
         if self.allowed.is_zero() {
             future::pending::<()>().await;
         }
-        time::sleep_until((self.heard + self.allowed).into()).await;
-        while !self.of_itself && fed.load(Ordering::Relaxed) == self.fed_then {
-            time::sleep(self.allowed / 10).await;
+        let (mut heard, mut fed_then) = (inlet.heard(), fed.load(Ordering::Relaxed));
+        let mut due = heard + self.allowed;
+        loop {
+            time::sleep_until(due.into()).await;
+            if inlet.heard() != heard {
+                (heard, fed_then) = (inlet.heard(), fed.load(Ordering::Relaxed));
+                due = heard + self.allowed;
+            } else if self.of_itself || fed.load(Ordering::Relaxed) != fed_then {
+                return;
+            } else {
+                due = Instant::now() + self.allowed / 10;
+            }
         }
     }
 }
 
-async fn start(spec: &StreamSpec, channels: &[Arc<Channel>], shop: &Shop) -> Result<Command, LastExit> {
-    let Some(command) = &spec.command else { return Err(LastExit::of(&"there is no command")) };
-    let subscribers = start_together(channels).await;
-    let began = Instant::now();
-    let mut process = shop.agent.start((**command).clone()).await.map_err(|e| LastExit::of(&e))?;
-    let Some(stdout) = process.stdout.take() else {
-        return Err(LastExit::of(&"the command was started without an output"));
-    };
-    let pipes: Vec<_> = process.stdin.take().into_iter().chain(std::mem::take(&mut process.inputs)).collect();
-    let fed = Fed::default();
-    let inputs = Inputs::start(subscribers, pipes, &fed);
-    Ok(Command { process, stdout, buffer: ReadBuffer::default(), _inputs: inputs, fed, began })
-}
-
 async fn end(command: Command, silent: Option<Duration>) -> LastExit {
-    let Command { mut process, stdout, _inputs: inputs, .. } = command;
+    let Command { mut process, _pumping: pumping, _inputs: inputs, .. } = command;
     // Its input ends first: what it still has it may write, to nobody.
     drop(inputs);
-    drop(stdout);
+    drop(pumping);
     process.stop();
     let mut exit: LastExit = process.wait().await.into();
     if let Some(after) = silent {

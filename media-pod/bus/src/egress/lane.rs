@@ -22,6 +22,8 @@ const GATHER: usize = 256 << 10;
 const LONGEST_FLUSH: Duration = Duration::from_secs(10);
 /// The least that may wait in the kernel for one viewer, in bytes.
 const LEAST_BUDGET: usize = 128 << 10;
+/// A stream that floods does not make its slowest viewer hold all of it: this is two seconds of 128 Mbit/s.
+const MOST_ALLOWED: u64 = 32 << 20;
 
 /// See the module.
 pub(crate) struct Lane {
@@ -144,9 +146,9 @@ impl Lane {
         self.dismissals = self.channel.dismissals.load(Ordering::Acquire);
     }
 
-    /// What a viewer may be behind, in bytes: two seconds of the stream.
+    /// What a viewer may be behind, in bytes: two seconds of the stream, within reason.
     pub fn allowed(&self) -> u64 {
-        self.channel.qos().bitrate / 8 * 2
+        (self.channel.qos().bitrate / 8 * 2).min(MOST_ALLOWED)
     }
 
     /// What may wait in the kernel for each: half a second of the stream. True: more than before.

@@ -5,6 +5,8 @@
 
 mod lane;
 mod plain;
+mod pump;
+mod pumps;
 mod seat;
 mod shard;
 mod sink;
@@ -12,13 +14,18 @@ mod viewer;
 
 use std::{
     io,
-    sync::{Arc, atomic::Ordering},
+    os::fd::OwnedFd,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     thread,
 };
 
 use crossbeam_queue::SegQueue;
 
 pub use plain::{PlainSink, bound_socket, prepare_socket};
+pub use pump::{Flow, Pump, Pumping};
 pub use sink::Sink;
 pub use viewer::{Left, OnLeave, Viewer, ViewerHandle, ViewerStats};
 
@@ -40,7 +47,8 @@ pub struct Egress {
 pub(crate) struct Door {
     pub orders: SegQueue<Order>,
     pub waker: mio::Waker,
-    pub viewers: std::sync::atomic::AtomicUsize,
+    pub viewers: AtomicUsize,
+    pub pumps: AtomicUsize,
 }
 
 pub(crate) enum Order {
@@ -50,6 +58,10 @@ pub(crate) enum Order {
     Lane(usize),
     /// The viewer in this seat has room again, or is gone.
     Poke { seat: usize, generation: u64 },
+    /// Read this pipe, known by that number.
+    Pump(u64, OwnedFd, Box<dyn Pump>),
+    /// The pump of this number is to end.
+    Unpump(u64),
     /// End.
     Stop,
 }
@@ -63,6 +75,10 @@ impl std::fmt::Debug for Door {
 impl Door {
     pub fn send(&self, order: Order) {
         self.orders.push(order);
+        // The shard looks at its orders before it waits.
+        if pump::at_home(self) {
+            return;
+        }
         // Only fails if the eventfd is gone, and with it the shard.
         let _ = self.waker.wake();
     }
@@ -113,23 +129,43 @@ impl Egress {
         handle
     }
 
+    /// Reads `pipe` (which must not block) from now on, on the shard that serves the viewers of `channels`, which
+    /// `pump` publishes on.
+    pub fn pump(&self, channels: &[Arc<Channel>], pipe: OwnedFd, pump: Box<dyn Pump>) -> Pumping {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        let watched = channels.iter().filter(|channel| channel.viewers() > 0);
+        let home = watched.map(|channel| channel.home_shard.load(Ordering::Relaxed)).find(|home| *home > 0);
+        let shard = home.map_or_else(|| self.emptiest(), |home| home - 1);
+        let door = self.shards.get(shard).unwrap_or(&self.first).clone();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        door.pumps.fetch_add(1, Ordering::Relaxed);
+        door.send(Order::Pump(number, pipe, pump));
+        let pumping = Pumping { door, number, shard, channels: Mutex::default() };
+        pumping.publishes_on(channels);
+        pumping
+    }
+
+    /// The number of the shard with the least to do.
+    fn emptiest(&self) -> usize {
+        let load =
+            |door: &Arc<Door>| (door.viewers.load(Ordering::Relaxed), door.pumps.load(Ordering::Relaxed));
+        let loads = self.shards.iter().enumerate();
+        loads.min_by_key(|(_, door)| load(door)).map_or(0, |(number, _)| number)
+    }
+
     /// Viewers on all shards.
     pub fn viewers(&self) -> usize {
         self.shards.iter().map(|door| door.viewers.load(Ordering::Relaxed)).sum()
     }
 
     fn choose(&self, channel: &Channel) -> Arc<Door> {
-        let emptiest = || {
-            let loads = self.shards.iter().enumerate();
-            loads.min_by_key(|(_, door)| door.viewers.load(Ordering::Relaxed)).map_or(0, |(number, _)| number)
-        };
         let number = if channel.viewers() >= SPREAD_AT {
-            emptiest()
+            self.emptiest()
         } else {
-            let chosen = emptiest() + 1;
+            let chosen = self.emptiest() + 1;
             let home = &channel.home_shard;
             if channel.viewers() == 0 {
-                home.store(0, Ordering::Relaxed);
+                home.store(channel.read_by.load(Ordering::Relaxed), Ordering::Relaxed);
             }
             match home.compare_exchange(0, chosen, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => chosen - 1,

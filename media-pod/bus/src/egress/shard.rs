@@ -17,6 +17,8 @@ use slab::Slab;
 use super::{
     Door, Left, Order, Poke,
     lane::{Lane, News},
+    pump,
+    pumps::Pumps,
     seat::{Seat, Turn},
 };
 use crate::{Channel, follow::Parts};
@@ -38,6 +40,7 @@ pub(crate) struct Shard {
     ready: VecDeque<usize>,
     /// Lanes that gave way to others before all their news were out.
     unfinished: Vec<usize>,
+    pumps: Pumps,
     parts: Parts,
     next_tick: Instant,
     seated: u64,
@@ -47,7 +50,12 @@ impl Shard {
     pub fn new() -> io::Result<(Arc<Door>, Self)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
-        let door = Arc::new(Door { orders: SegQueue::new(), waker, viewers: AtomicUsize::new(0) });
+        let door = Arc::new(Door {
+            orders: SegQueue::new(),
+            waker,
+            viewers: AtomicUsize::new(0),
+            pumps: AtomicUsize::new(0),
+        });
         let shard = Self {
             door: door.clone(),
             poll,
@@ -56,6 +64,7 @@ impl Shard {
             by_channel: HashMap::new(),
             ready: VecDeque::new(),
             unfinished: Vec::new(),
+            pumps: Pumps::default(),
             parts: Parts::new(),
             next_tick: Instant::now() + TICK,
             seated: 0,
@@ -65,6 +74,7 @@ impl Shard {
 
     pub fn run(mut self) {
         let mut events = Events::with_capacity(1024);
+        pump::be_at_home(&self.door);
         loop {
             let timeout = self.timeout();
             match self.poll.poll(&mut events, timeout) {
@@ -75,8 +85,16 @@ impl Shard {
                     return;
                 }
             }
+            for (number, closed) in self.pumps.take_thirsty() {
+                self.pump(number, closed);
+            }
             for event in &events {
-                if event.token() != WAKE {
+                if event.token() == WAKE {
+                    continue;
+                }
+                if let Some(pump) = Pumps::of(event.token()) {
+                    self.pump(pump, event.is_read_closed() || event.is_error());
+                } else {
                     self.event(event.token().0, event.is_readable() || event.is_error(), event.is_writable());
                 }
             }
@@ -94,6 +112,12 @@ impl Shard {
                             self.event(seat, true, true);
                         }
                     }
+                    Order::Pump(number, pipe, pump) => {
+                        if !self.pumps.add(self.poll.registry(), number, pipe.into(), pump) {
+                            self.end_pump(number);
+                        }
+                    }
+                    Order::Unpump(number) => self.end_pump(number),
                     Order::Stop => return self.dismiss_all(),
                 }
             }
@@ -108,7 +132,8 @@ impl Shard {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if !self.ready.is_empty() || !self.unfinished.is_empty() {
+        let waiting = !self.ready.is_empty() || !self.unfinished.is_empty() || self.pumps.is_thirsty();
+        if waiting || !self.door.orders.is_empty() {
             return Some(Duration::ZERO);
         }
         if self.seats.is_empty() {
@@ -162,6 +187,18 @@ impl Shard {
             } else if seat.sink.flush().is_err() {
                 self.leave(number, Left::HungUp);
             }
+        }
+    }
+
+    fn end_pump(&mut self, number: u64) {
+        if self.pumps.remove(self.poll.registry(), number) {
+            self.door.pumps.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn pump(&mut self, key: usize, closed: bool) {
+        if let Some(number) = self.pumps.read(key, closed) {
+            self.end_pump(number);
         }
     }
 
