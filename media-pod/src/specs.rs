@@ -32,10 +32,17 @@ impl Specs {
     pub fn of(resolved: &Resolved) -> Self {
         let feed = |feed: &FinalFeed| (feed.name.clone(), Arc::new(feed_spec(feed, resolved)));
         let stream = |stream: &FinalStream| (stream.name.clone(), Arc::new(stream_spec(stream, resolved)));
-        Self {
-            feeds: resolved.feeds.values().map(feed).collect(),
-            streams: resolved.streams.values().map(stream).collect(),
+        let streams: BTreeMap<_, _> = resolved.streams.values().map(stream).collect();
+        let mut feeds: BTreeMap<_, _> = resolved.feeds.values().map(feed).collect();
+        // What a stream that is passed through is said to be, its feed is.
+        for stream in streams.values().filter(|stream| stream.command.is_none()) {
+            if let Some(feed) = stream.feeds.first().and_then(|name| feeds.get_mut(name))
+                && feed.container == Expected::Any
+            {
+                Arc::make_mut(feed).container = stream.container;
+            }
         }
+        Self { feeds, streams }
     }
 }
 

@@ -57,9 +57,9 @@ impl Source for Stream {
             let mut joined = self.channel.join(join);
             let watching = Watching::new(&self);
             let format = self.ready(&joined).await?;
-            if format.is_none() && join.start != Start::Live {
-                // Nobody knows where a picture begins in bytes of no known container.
-                joined = self.channel.join(Join::default());
+            if join.start != Start::Live && (format.is_none() || self.marks_nothing()) {
+                // Nobody knows where a picture begins in bytes of no known container, or where none is marked.
+                joined = self.channel.join(Join { start: Start::Live, ..join });
             }
             let content_type =
                 format.map_or_else(|| "application/octet-stream".into(), |f| f.content_type.clone());
@@ -69,7 +69,15 @@ impl Source for Stream {
     }
 }
 
+/// Where so many bytes came without a random access point, none will.
+const UNMARKED: u64 = 16 << 20;
+
 impl Stream {
+    fn marks_nothing(&self) -> bool {
+        let qos = self.channel.qos();
+        qos.random_access_points == 0 && qos.bytes_in > UNMARKED
+    }
+
     /// Until it is known what comes, or that nothing will.
     pub async fn ready(self: &Arc<Self>, joined: &Joined) -> Result<Option<Arc<Format>>, Refusal> {
         if let Some(format) = joined.format() {

@@ -22,6 +22,8 @@ const GATHER: usize = 256 << 10;
 const LONGEST_FLUSH: Duration = Duration::from_secs(10);
 /// The least that may wait in the kernel for one viewer, in bytes.
 const LEAST_BUDGET: usize = 128 << 10;
+/// The most: half a second of 64 Mbit/s. A flood is no stream.
+const MOST_BUDGET: usize = 4 << 20;
 /// A stream that floods does not make its slowest viewer hold all of it: this is two seconds of 128 Mbit/s.
 const MOST_ALLOWED: u64 = 32 << 20;
 
@@ -153,7 +155,7 @@ impl Lane {
 
     /// What may wait in the kernel for each: half a second of the stream. True: more than before.
     pub fn update_budget(&mut self) -> bool {
-        let half_second = (self.channel.qos().bitrate / 16) as usize;
+        let half_second = ((self.channel.qos().bitrate / 16) as usize).min(MOST_BUDGET);
         let grown = half_second > self.budget + self.budget / 4;
         if grown {
             self.budget = half_second;
