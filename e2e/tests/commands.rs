@@ -269,7 +269,8 @@ fn a_command_has_its_environment_and_no_more_memory_than_it_is_given() {
         "tells",
         &format!("echo \"$GREETING-$HIDDEN.\" > {}; cat /dev/zero", said.display()),
     );
-    let eats = "import sys, time; b = bytearray(400 << 20); time.sleep(20); sys.stdout.buffer.write(b[:1000])";
+    let eats =
+        "import sys, time; b = bytearray(400 << 20); time.sleep(20); sys.stdout.buffer.write(b[:1000])";
     let yaml = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {key: hidden-value}\n"
         .to_owned()
         + &stream(

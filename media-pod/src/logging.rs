@@ -53,7 +53,7 @@ fn understand(filter: &str) -> Result<EnvFilter, String> {
         )
     };
     for directive in filter.split(',') {
-        let level = directive.rsplit('=').next().unwrap_or_default().trim();
+        let level = directive.rsplit('=').next().unwrap_or_default();
         level.parse::<LevelFilter>().ok().filter(|_| !level.is_empty()).ok_or_else(|| wrong(&"no level"))?;
     }
     EnvFilter::try_new(filter).map_err(|e| wrong(&e))
@@ -191,7 +191,7 @@ fn one_line(text: &str) -> String {
 mod tests {
     #[test]
     fn a_word_that_is_no_level_is_refused() {
-        for right in ["info", "DEBUG", "off", "warn,millrace_bus=trace", "info, hyper=off"] {
+        for right in ["info", "DEBUG", "off", "warn,millrace_bus=trace", "info,hyper=off"] {
             assert!(super::understand(right).is_ok(), "{right}");
         }
         for wrong in ["loud", "", "info,x=", "info,hyper", "x=loud"] {
