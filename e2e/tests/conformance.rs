@@ -1,4 +1,11 @@
 //! `docs/conformance.md` names tests that exist, and leaves no row without an answer.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
 
 use std::{collections::BTreeSet, fs, path::Path};
 

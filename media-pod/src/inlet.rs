@@ -17,7 +17,7 @@ use millrace_bus::{
 use tokio::sync::Notify;
 
 use crate::{
-    buffer::{READ, ReadBuffer},
+    buffer::{self, READ},
     intake::{Expected, Intake, Room},
     watchdog::Watchdog,
 };
@@ -242,23 +242,18 @@ impl Inlet {
 
     /// Reads `pipe`, of that run, to its end: on the thread that serves the viewers of `channels`.
     pub fn pump(&self, egress: &Egress, channels: &[Arc<Channel>], pipe: OwnedFd, run: u64) -> Pumping {
-        egress.pump(
-            channels,
-            pipe,
-            Box::new(PipePump { buffer: ReadBuffer::default(), inlet: self.clone(), run }),
-        )
+        egress.pump(channels, pipe, Box::new(PipePump { inlet: self.clone(), run }))
     }
 }
 
 struct PipePump {
-    buffer: ReadBuffer,
     inlet: Inlet,
     run: u64,
 }
 
 impl Pump for PipePump {
     fn read(&mut self, pipe: &mut dyn Read, closed: bool) -> Flow {
-        let how = match self.buffer.read(pipe) {
+        let how = match buffer::read(pipe) {
             Ok(bytes) if bytes.is_empty() => Ok(()),
             Ok(bytes) => {
                 return match self.inlet.take(self.run, &bytes) {

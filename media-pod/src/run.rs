@@ -14,6 +14,7 @@ use millrace_http::{Certificates, FrontDoor, Options};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
+    buffer,
     cli::Run,
     config::{self, Follower},
     logging,
@@ -47,6 +48,7 @@ pub fn run(options: Run) -> anyhow::Result<()> {
 fn start(options: Run) -> anyhow::Result<()> {
     let file = options.file.file.clone();
     raise_file_limit();
+    buffer::keep_freed_memory();
     // Before any thread: it forks.
     let agent = Agent::spawn_local().context("the runner of commands could not be started")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;

@@ -1,4 +1,11 @@
 //! Pipes that a shard reads: every byte, the end, and nothing more once it is over.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
 
 #[cfg(test)]
 mod support;
@@ -118,8 +125,8 @@ fn a_pump_that_is_let_go_reads_no_more() {
 fn a_pipe_that_floods_leaves_time_for_another() {
     let egress = Egress::start(1).unwrap();
     let (flooded, flood, _, mut flooding, receiver) = fixture(65_536);
-    let flooder = egress.pump(std::slice::from_ref(&flooded), receiver, flood);
-    let writer = std::thread::spawn(move || while flooding.write_all(&[0; 65_536]).is_ok() {});
+    let drowning = egress.pump(std::slice::from_ref(&flooded), receiver, flood);
+    let writer = std::thread::spawn(move || while flooding.write_all(&vec![0; 65_536]).is_ok() {});
     let (channel, pump, seen, mut pipe, receiver) = fixture(65_536);
     let _pumping = egress.pump(std::slice::from_ref(&channel), receiver, pump);
     for n in 1..100 {
@@ -127,6 +134,6 @@ fn a_pipe_that_floods_leaves_time_for_another() {
         until("the quiet pipe was read", || seen.lock().unwrap().bytes == n);
     }
     drop(egress);
-    drop(flooder);
+    drop(drowning);
     drop(writer);
 }

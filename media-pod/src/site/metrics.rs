@@ -166,6 +166,13 @@ fn streams(to: &mut Families, streams: &[StreamStatus]) {
     );
     family(
         to,
+        "millrace_stream_gop_too_long",
+        "1 if the last group of pictures was larger than its cache.",
+        gauge,
+        each(|s| f64::from(u8::from(s.gop_too_long))),
+    );
+    family(
+        to,
         "millrace_stream_skips_total",
         "Skips of viewers that were too slow.",
         counter,

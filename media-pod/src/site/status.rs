@@ -116,6 +116,7 @@ impl Front {
             bitrate_bps: stream.channel.qos().bitrate,
             egress_bps: self.rates.of(&spec.name),
             skips: stream.channel.skips(),
+            gop_too_long: stream.channel.gop_too_long(),
             restarts: if own { condition.restarts } else { 0 },
             last_exit: condition.last_exit.filter(|_| own).map(last_exit),
             pid: condition.pid.filter(|_| own),
@@ -159,10 +160,16 @@ fn feed_status(feed: &feed::Feed, resolved: &Resolved) -> FeedStatus {
 fn kind(feed: &str, resolved: &Resolved) -> SourceKind {
     match resolved.feeds.get(feed).map(|feed| &feed.source) {
         Some(FinalSource::Command { .. }) | None => SourceKind::Command,
+        Some(FinalSource::File { path, .. }) if is_pipe(path) => SourceKind::Pipe,
         Some(FinalSource::File { .. }) => SourceKind::File,
         Some(FinalSource::Pull { .. }) => SourceKind::Pull,
         Some(FinalSource::Publish { .. }) => SourceKind::Publish,
     }
+}
+
+fn is_pipe(path: &str) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    std::fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo())
 }
 
 fn gop(channel: &Channel) -> Option<Gop> {

@@ -2,6 +2,7 @@
 //!
 //! Words: `refused` adds a refused configuration, `json` prints the JSON instead, `policy` the policy to serve the
 //! page with, `measure` how long the page takes to render and how large it is.
+#![allow(clippy::indexing_slicing, clippy::manual_is_multiple_of, reason = "made-up data")]
 
 use std::hint::black_box;
 use std::time::Instant;

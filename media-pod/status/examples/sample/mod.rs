@@ -177,6 +177,7 @@ fn stream(n: u64, tick: u64, now: Moment) -> StreamStatus {
         bitrate_bps: if runs { bitrate } else { 0 },
         egress_bps: viewers * bitrate,
         skips: if runs && n % 6 == 0 { n + tick / 2 } else { 0 },
+        gop_too_long: n % 9 == 4,
         restarts: if state.needs_attention() { 3 } else { 0 },
         last_exit: state.needs_attention().then(|| last_exit(now, 95)),
         pid: (runs && n % 3 != 0).then_some(5000 + n as u32),

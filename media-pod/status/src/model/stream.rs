@@ -87,6 +87,8 @@ pub struct StreamStatus {
     pub egress_bps: u64,
     /// How often a viewer was too slow and was moved to a newer random access point.
     pub skips: u64,
+    /// The last group of pictures was larger than what is kept of it, so that `?keyframe=last` waits like `next`.
+    pub gop_too_long: bool,
     /// How often its process was begun again.
     pub restarts: u64,
     /// How its process ended last.
