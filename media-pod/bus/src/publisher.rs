@@ -100,9 +100,16 @@ impl Publisher {
         previous.next.set(node.clone());
         self.channel.tail.set(Some(node.clone()));
         self.channel.live.store(true, Ordering::Release);
+        // A whole group of pictures may go with it: that must not come before the viewers.
+        let begins = !node.marks.random_access.is_empty();
+        let old = begins.then(|| self.channel.random_access.get()).flatten();
         self.keep_gop(&node, frames);
         self.channel.relays.wake_all();
         self.forget_old_units(&node);
+        #[cfg(not(loom))]
+        crate::egress::drop_later(old);
+        #[cfg(loom)]
+        drop(old);
     }
 
     fn keep_gop(&mut self, node: &Node, frames: u64) {

@@ -25,6 +25,7 @@ use std::{
 use crossbeam_queue::SegQueue;
 
 pub use plain::{PlainSink, bound_socket, prepare_socket};
+pub(crate) use pump::drop_later;
 pub use pump::{Flow, Pump, Pumping};
 pub use sink::Sink;
 pub use viewer::{Left, OnLeave, Viewer, ViewerHandle, ViewerStats};

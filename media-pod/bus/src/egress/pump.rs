@@ -1,14 +1,14 @@
 //! Pipes that a shard reads: their bytes reach its viewers without another thread in between.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     fmt,
     io::Read,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
 use super::{Door, Order};
-use crate::Channel;
+use crate::{Channel, RandomAccess};
 
 /// What becomes of a pipe's bytes.
 pub trait Pump: Send {
@@ -65,6 +65,8 @@ impl Drop for Pumping {
 thread_local! {
     /// The address of the door of the shard that runs on this thread; 0 elsewhere.
     static HERE: Cell<usize> = const { Cell::new(0) };
+    /// What this shard drops when it has sent everything.
+    static LATER: RefCell<Vec<Arc<RandomAccess>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// This thread is the shard behind `door` from now on: it need not wake itself.
@@ -75,4 +77,18 @@ pub(crate) fn be_at_home(door: &Arc<Door>) {
 /// Whether this thread is the shard behind `door`.
 pub(crate) fn at_home(door: &Door) -> bool {
     HERE.get() == std::ptr::from_ref(door) as usize
+}
+
+/// Drops what is no longer cached: on a shard once its viewers have what came, elsewhere at once.
+pub(crate) fn drop_later(what: Option<Arc<RandomAccess>>) {
+    if let Some(what) = what
+        && HERE.get() != 0
+    {
+        LATER.with_borrow_mut(|later| later.push(what));
+    }
+}
+
+/// Drops what was put off.
+pub(crate) fn drop_now() {
+    drop(LATER.take());
 }

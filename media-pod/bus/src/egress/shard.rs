@@ -128,6 +128,7 @@ impl Shard {
                 }
             }
             self.timers();
+            pump::drop_now();
         }
     }
 
