@@ -302,3 +302,27 @@ fn https_serves_streams_over_http_1_and_2_with_the_certificate_of_the_example() 
     assert_eq!(status("/stat", "admin:let-me-work"), "200");
     assert_eq!(status("/stat", "viewer:let-me-see"), "401");
 }
+
+#[test]
+fn the_page_refreshes_itself_where_scripts_run() {
+    let pod = Pod::start(&two());
+    let answered = || {
+        let metrics = text(&pod, "/metrics", &[]);
+        let line = metrics.lines().find(|line| line.starts_with("millrace_http_responses_total{class=\"2xx\"}"));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).unwrap()
+    };
+    let before = answered();
+    let profile = tempfile::tempdir().unwrap();
+    let mut chromium = Command::new("chromium");
+    chromium
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
+        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
+        // Ten seconds of the page's own time, which costs less of ours.
+        .args(["--virtual-time-budget=10000", "--dump-dom"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(pod.url("/stat"));
+    let dom = String::from_utf8(chromium.output().unwrap().stdout).unwrap();
+    assert!(dom.contains("data-link=\"live\"") || dom.contains("Live"), "{dom}");
+    // The page itself, the count before, and what it fetched since.
+    assert!(answered() - before >= 4, "it fetched nothing again:\n{dom}");
+}
