@@ -308,7 +308,8 @@ fn the_page_refreshes_itself_where_scripts_run() {
     let pod = Pod::start(&two());
     let answered = || {
         let metrics = text(&pod, "/metrics", &[]);
-        let line = metrics.lines().find(|line| line.starts_with("millrace_http_responses_total{class=\"2xx\"}"));
+        let line =
+            metrics.lines().find(|line| line.starts_with("millrace_http_responses_total{class=\"2xx\"}"));
         line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).unwrap()
     };
     let before = answered();

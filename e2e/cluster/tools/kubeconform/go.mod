@@ -1,6 +1,6 @@
 module millrace.dev/e2e/kubeconform
 
-go 1.26.8
+go 1.26
 
 tool github.com/yannh/kubeconform/cmd/kubeconform
 
