@@ -38,6 +38,16 @@ bench: tools-bench ## Measure, side by side in one run, and print the table (20 
 crds: ## Write manifests/crds from the Rust types
 	cargo run -q -p millrace-crds --bin crdgen -- manifests/crds
 
+.PHONY: e2e-up e2e-images e2e-down e2e-kubeconfig
+e2e-up: ## Start a three-node kind cluster, by Docker or podman (e2e/cluster/README.md)
+	e2e/cluster/up
+e2e-images: ## Build the images of media pod and transcoder, and load them into it
+	e2e/cluster/images media-pod transcoder
+e2e-down: ## End the cluster
+	e2e/cluster/down
+e2e-kubeconfig: ## Print the path of the cluster's kubeconfig
+	@e2e/cluster/kubeconfig
+
 .PHONY: tools-run tools-test tools-bench
 tools-run:
 	scripts/tools run

@@ -152,10 +152,10 @@ fn announce(door: &FrontDoor, resolved: &Resolved) {
     let https = door.https_addrs().iter().map(|address| ("https", address));
     for (scheme, address) in http.chain(https) {
         let mut address = *address;
+        tracing::info!("listening {scheme}={address}");
         if address.ip().is_unspecified() {
             address.set_ip(Ipv4Addr::LOCALHOST.into());
         }
-        tracing::info!("listening {scheme}={address}");
         let base = format!("{scheme}://{address}");
         for stream in resolved.streams.values() {
             tracing::info!("serving {base}{}", stream.path);
