@@ -35,8 +35,9 @@ bench: tools-bench ## Measure, side by side in one run, and print the table (20 
 	cargo run --release -p millrace-bench --bin bench -- all $(BENCH)
 
 .PHONY: crds
-crds: ## Write manifests/crds from the Rust types
+crds: ## Write the CRDs from the Rust types: manifests/crds and the chart's copy
 	cargo run -q -p millrace-crds --bin crdgen -- manifests/crds
+	cargo run -q -p millrace-crds --bin crdgen -- charts/millrace-crds/files
 
 .PHONY: e2e-up e2e-images e2e-down e2e-kubeconfig
 e2e-up: ## Start a three-node kind cluster, by Docker or podman (e2e/cluster/README.md)

@@ -55,6 +55,8 @@ fn definition(kind: &'static str, file: &'static str, crd: &impl serde::Serializ
     tidy(&mut object);
     if let Some(labels) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         labels.insert("labels".to_owned(), json!({"app.kubernetes.io/name": "millrace"}));
+        // Whoever uninstalls a chart does not mean to lose every Feed and Stream.
+        labels.insert("annotations".to_owned(), json!({"helm.sh/resource-policy": "keep"}));
     }
     Definition { kind, file, object }
 }

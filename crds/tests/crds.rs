@@ -8,18 +8,19 @@ use serde_json::Value;
 
 #[test]
 fn the_committed_crds_are_those_of_the_types() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/crds");
+    for directory in ["../manifests/crds", "../charts/millrace-crds/files"] {
+        are_those_of_the_types(&Path::new(env!("CARGO_MANIFEST_DIR")).join(directory));
+    }
+}
+
+fn are_those_of_the_types(directory: &Path) {
     for definition in crd::definitions() {
         let path = directory.join(definition.file);
         let committed = fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            committed == definition.to_yaml(),
-            "{} differs: cargo run -p millrace-crds --bin crdgen manifests/crds",
-            path.display()
-        );
+        assert!(committed == definition.to_yaml(), "{} differs: make crds", path.display());
     }
     let files: BTreeSet<_> =
-        fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(files.len(), crd::definitions().len(), "{files:?}");
 }
 

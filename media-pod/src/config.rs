@@ -11,7 +11,7 @@ use millrace_crds::{Diagnostic, Loaded, Resolved, load_with_warnings};
 use notify::Watcher as _;
 use tokio::{sync::mpsc, time};
 
-use crate::{plan::Plan, pod::Pod};
+use crate::{not_yet, plan::Plan, pod::Pod};
 
 /// Where the file is looked for if nobody says.
 pub const DEFAULT: &str = "/etc/millrace/millrace.yaml";
@@ -95,6 +95,12 @@ pub fn understand(file: &Path, text: &str) -> Result<Loaded, ConfigError> {
     load_with_warnings(&file.display().to_string(), text).map_err(ConfigError::Wrong)
 }
 
+/// What a person should know of it, though it is right.
+pub fn warnings(loaded: &Loaded) -> Vec<String> {
+    let written = loaded.warnings.iter().map(ToString::to_string);
+    written.chain(not_yet::without_effect(&loaded.resolved)).collect()
+}
+
 /// Follows a file: what it says now, and what becomes of it.
 pub struct Follower {
     file: PathBuf,
@@ -167,7 +173,7 @@ impl Follower {
         let revision = revision(text);
         match understand(&self.file, text) {
             Ok(loaded) => {
-                for warning in &loaded.warnings {
+                for warning in warnings(&loaded) {
                     tracing::warn!("{warning}");
                 }
                 let plan = pod.apply(loaded.resolved);

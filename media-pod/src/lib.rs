@@ -13,6 +13,7 @@ pub mod hold;
 pub mod inlet;
 pub mod intake;
 pub mod logging;
+pub mod not_yet;
 pub mod plan;
 pub mod pod;
 mod pull;

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
 
 fn check(file: &std::path::Path) -> anyhow::Result<()> {
     let loaded = config::understand(file, &config::read(file)?)?;
-    for warning in &loaded.warnings {
+    for warning in config::warnings(&loaded) {
         eprintln!("warning: {warning}");
     }
     let (feeds, streams) = (loaded.resolved.feeds.len(), loaded.resolved.streams.len());

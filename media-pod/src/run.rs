@@ -59,7 +59,7 @@ fn start(options: Run) -> anyhow::Result<()> {
 
 async fn serve(options: Run, file: std::path::PathBuf, agent: Agent) -> anyhow::Result<()> {
     let (follower, loaded) = Follower::begin(file)?;
-    for warning in &loaded.warnings {
+    for warning in config::warnings(&loaded) {
         tracing::warn!("{warning}");
     }
     let threads = options.egress_threads.unwrap_or_else(cores);
