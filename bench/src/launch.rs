@@ -38,8 +38,8 @@ impl Launch {
         let (program, args) = self.argv.split_first().context("no program")?;
         if let Some(uid) = self.uid {
             // changing the user clears the death signal, so another of us sets it afterwards
-            let me = std::env::current_exe()?;
-            let mut again = Command::new(me);
+            // by this link, since the other user may not be let into the folder that it lies in
+            let mut again = Command::new("/proc/self/exe");
             again.args(["launch", "--parent", &self.parent.to_string(), "--"]).args(&self.argv);
             return Err(again.gid(uid).uid(uid).exec()).context("becoming another user");
         }

@@ -86,6 +86,7 @@ fn there_is_one_crypto_provider() {
         .current_dir(root())
         .output()
         .unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
     let tree = String::from_utf8_lossy(&tree.stdout);
     assert!(tree.is_empty(), "ring is in the tree beside aws-lc-rs:\n{tree}");
 }
