@@ -1,8 +1,12 @@
 //! Reconciles Millrace resources into media pods.
 //!
-//! What is here so far is the first of the planner's decisions, which needs no cluster: [`grouping`], which Feeds and
-//! Streams belong into one media pod.
+//! One Cluster at a time: what is seen of it is a [`view::View`], [`decide::decide`] (pure) makes a
+//! [`decision::Decision`] of it, and the shell carries that out.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod decide;
+pub mod decision;
 pub mod grouping;
+pub mod reason;
+pub mod view;
