@@ -17,7 +17,7 @@ help: ## List what can be made
 run: tools-run ## Run the quickstart on 127.0.0.1:8080 (HTTP=ADDRESS overrides)
 	cargo build --release --bin media-pod
 	scripts/clip
-	exec "$(CARGO_TARGET_DIR)/release/media-pod" run -f examples/quickstart.yaml --http $(HTTP)
+	exec "$(CARGO_TARGET_DIR)/release/media-pod" run -f examples/quickstart.yaml --media /tmp/millrace --http $(HTTP)
 
 .PHONY: test
 test: tools-test ## Lint, build, and run all tests
@@ -39,20 +39,32 @@ crds: ## Write the CRDs from the Rust types: manifests/crds and the chart's copy
 	cargo run -q -p millrace-crds --bin crdgen -- manifests/crds
 	cargo run -q -p millrace-crds --bin crdgen -- charts/millrace-crds/files
 
-.PHONY: e2e-up e2e-images e2e-down e2e-kubeconfig
-e2e-up: ## Start a three-node kind cluster, by Docker or podman (e2e/cluster/README.md)
+.PHONY: manifests
+manifests: ## Render the charts to manifests/
+	scripts/manifests
+
+.PHONY: e2e e2e-up e2e-images e2e-down e2e-kubeconfig
+# Images of cargo's dev profile are built in a third of the time; MILLRACE_PROFILE=release for the real ones.
+e2e e2e-up e2e-images: export MILLRACE_PROFILE ?= dev
+e2e: tools-e2e ## Run the tests on Kubernetes; starts the cluster if there is none
+	scripts/cluster-answers || e2e/cluster/up
+	scripts/test-kubernetes
+e2e-up: tools-e2e ## Start a three-node kind cluster, by Docker or podman (e2e/cluster/README.md), with our images in it
 	e2e/cluster/up
-e2e-images: ## Build the images of media pod and transcoder, and load them into it
-	e2e/cluster/images media-pod transcoder
+	e2e/cluster/images
+e2e-images: ## Build the images and load them into it
+	e2e/cluster/images
 e2e-down: ## End the cluster
 	e2e/cluster/down
 e2e-kubeconfig: ## Print the path of the cluster's kubeconfig
 	@e2e/cluster/kubeconfig
 
-.PHONY: tools-run tools-test tools-bench
+.PHONY: tools-run tools-test tools-e2e tools-bench
 tools-run:
 	scripts/tools run
 tools-test:
 	scripts/tools test
+tools-e2e:
+	scripts/tools e2e
 tools-bench:
 	scripts/tools bench

@@ -39,7 +39,8 @@ pub use diagnostic::Diagnostic;
 pub use kinds::{Cluster, Feed, Room, Stream};
 pub use reader::{Checked, Documents, Loaded, check, load, load_with_warnings, read};
 pub use resolved::{
-    FinalCluster, FinalFeed, FinalRoom, FinalSecret, FinalSource, FinalStream, Resolved, to_yaml,
+    FinalCluster, FinalFeed, FinalRoom, FinalSecret, FinalSource, FinalStream, Resolved, secrets_to_yaml,
+    to_yaml,
 };
 pub use yaml::{
     path::{FieldPath, Step},

@@ -53,6 +53,12 @@ rules! {
         "spec.fallback must not name the Feed itself", Some(not_its_own_fallback);
     PULL_URL(""): "has(self.url) != has(self.urlFrom)",
         "exactly one of url and urlFrom must be given", Some(|it| count(it, &["url", "urlFrom"]) == 1);
+    FILE_PATH(""): "self.startsWith('/') || !self.matches('(^|/)[.][.](/|$)')",
+        "a path below the media folder must not hold the part ..",
+        Some(|it| stays_below(it.as_str().unwrap_or_default()));
+    FILE_VOLUME("path"): "!has(self.volume) || self.path.startsWith('/')",
+        "with a volume the path must begin with /: the volume is mounted at its directory",
+        Some(|it| count(it, &["volume"]) == 0 || text(Some(it), "path").starts_with('/'));
     NO_PASSWORD(""): "!self.matches('^[a-z]+://[^/?#]*@')",
         "a URL must not hold user:password@: put them into a Secret and name it in credentials.secretRef",
         Some(|it| !has_userinfo(it.as_str().unwrap_or_default()));
@@ -132,6 +138,10 @@ fn not_its_own_fallback(it: &Value) -> bool {
     let name = text(it.get("metadata"), "name");
     let fallback = it.get("spec").and_then(|spec| spec.get("fallback")).and_then(Value::as_array);
     fallback.is_none_or(|feeds| feeds.iter().all(|feed| feed.as_str() != Some(name)))
+}
+
+fn stays_below(path: &str) -> bool {
+    path.starts_with('/') || path.split('/').all(|part| part != "..")
 }
 
 fn has_userinfo(url: &str) -> bool {

@@ -52,13 +52,21 @@ impl Pod {
     /// # Errors
     /// As [`Self::start_with`].
     pub fn start_on(file: &Path) -> anyhow::Result<Self> {
-        Self::run(tempfile::tempdir()?, file, &[])
+        Self::start_on_with(file, &[])
+    }
+
+    /// As [`Self::start_on`], with `arguments` added.
+    ///
+    /// # Errors
+    /// As [`Self::start_with`].
+    pub fn start_on_with(file: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
+        Self::run(tempfile::tempdir()?, file, arguments)
     }
 
     fn run(directory: TempDir, file: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
         let program = binary();
         let mut child = Command::new(&program)
-            .args(["run", "--http", "127.0.0.1:0", "-f"])
+            .args(["run", "--http", "127.0.0.1:0", "--media", "/tmp/millrace", "-f"])
             .arg(file)
             .args(arguments)
             .stdin(Stdio::null())

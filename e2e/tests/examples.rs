@@ -84,6 +84,23 @@ fn sets_serve() {
 }
 
 #[test]
+fn kubernetes_serves_on_one_machine_too() {
+    serves("kubernetes.yaml", &["/pattern.ts", "/small.ts"]);
+}
+
+#[test]
+fn cameras_that_are_not_there_are_answered_503_each_on_its_own() {
+    let pod = Pod::start(&text("cameras.yaml").replace("rtsp://{each}.lan/ch1", "rtsp://127.0.0.1:9/{each}"));
+    for camera in ["door", "yard", "garage"] {
+        for size in ["hd", "small"] {
+            assert_eq!(pod.status(&format!("/cams/{camera}/{size}.ts")), 503);
+        }
+        assert_eq!(pod.entry("feeds", &format!("cam-{camera}"))["source"]["kind"], "Pull");
+    }
+    assert!(!pod.log().join("\n").contains("change-me"));
+}
+
+#[test]
 fn stream_options_serve() {
     serves("stream-options.yaml", &["/tuned.ts", "/lean.ts"]);
     let pod = Pod::start(&text("stream-options.yaml"));

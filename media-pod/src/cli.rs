@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{config, logging};
+use crate::{config, logging, member, runners};
 
 /// Live media from feeds to viewers, in one process.
 #[derive(Debug, Parser)]
@@ -19,33 +19,49 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the feeds and streams of a file and serve them; an edit of the file is taken while it runs.
-    Run(Run),
+    Run(Box<Run>),
     /// Say all that is wrong with a file, each with its line, its field and what would be right.
-    Check(File),
+    Check(Files),
     /// Print the final form of a file: without templates, sets and arguments.
-    Resolve(File),
+    Resolve(Files),
 }
 
-/// A configuration file.
+/// A configuration.
 #[derive(Debug, Args)]
-pub struct File {
-    /// The file: Feeds, Streams, a Cluster, Secrets, as for `kubectl apply`.
+pub struct Files {
+    /// The file: Feeds, Streams, a Cluster, Secrets, as for `kubectl apply`. More than one are read as if they were one.
     #[arg(short = 'f', long = "file", value_name = "FILE", default_value = config::DEFAULT)]
-    pub file: PathBuf,
+    pub files: Vec<PathBuf>,
 }
 
 /// How to run.
 #[derive(Debug, Args)]
 pub struct Run {
-    /// The file.
+    /// The files.
     #[command(flatten)]
-    pub file: File,
+    pub config: Files,
+    /// The cluster, if it is a member of one.
+    #[command(flatten)]
+    pub member: member::Options,
     /// Listen here for HTTP, instead of where the Cluster says; may be given more than once.
     #[arg(long, value_name = "ADDRESS")]
     pub http: Vec<SocketAddr>,
     /// Listen here for HTTPS, instead of where the Cluster says; may be given more than once.
     #[arg(long, value_name = "ADDRESS")]
     pub https: Vec<SocketAddr>,
+    /// Listen here for probes and for other media pods of the Cluster, without passwords: for inside a cluster only.
+    #[arg(long, value_name = "ADDRESS")]
+    pub internal: Vec<SocketAddr>,
+    /// The `millrace-exec serve` that runs the commands of an image; may be given more than once. Without it this program runs
+    /// all of them itself.
+    #[arg(long, value_name = "IMAGE=SOCKET")]
+    pub runner: Vec<runners::Address>,
+    /// Where files are whose path in a Feed does not begin with `/`.
+    #[arg(long, value_name = "DIRECTORY", default_value = "/var/lib/millrace/media")]
+    pub media: PathBuf,
+    /// At SIGTERM, say at once at /readyz that the end is near, and let viewers watch on for so long.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub drain: u64,
     /// The format of the log.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub log_format: logging::Format,

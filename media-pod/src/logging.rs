@@ -1,5 +1,7 @@
 //! The log: one line per event, each beginning with its time, in the format the specification asks for.
 
+pub mod mask;
+
 use std::{
     backtrace::Backtrace,
     fmt::{self, Write as _},
@@ -30,13 +32,17 @@ pub enum Format {
 /// Begins to log to standard error; `filter` as in `RUST_LOG`. The first line names program and version.
 pub fn start(format: Format, filter: &str) -> Result<(), String> {
     let filter = understand(filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter);
     let started = match format {
         Format::Text => {
+            let builder = builder.with_writer(std::io::stderr);
             let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
             builder.event_format(Lines { colour }).try_init()
         }
-        Format::Json => builder.json().flatten_event(true).with_timer(Time).try_init(),
+        Format::Json => {
+            let builder = builder.with_writer(|| mask::Masked(std::io::stderr()));
+            builder.json().flatten_event(true).with_timer(Time).try_init()
+        }
     };
     started.map_err(|e| e.to_string())?;
     banner(format);
@@ -61,7 +67,7 @@ fn understand(filter: &str) -> Result<EnvFilter, String> {
 
 /// Says why the program ends, whatever the filter.
 pub fn last_words(format: Format, why: &str) {
-    for line in why.lines().map(one_line) {
+    for line in mask::text(why).lines().map(one_line) {
         let now = now();
         match format {
             Format::Text => eprintln!("{now} ERROR {line}"),
@@ -164,7 +170,7 @@ impl Visit for Line {
 
 impl Line {
     fn put(&mut self, field: &Field, value: fmt::Arguments<'_>) {
-        let text = one_line(&value.to_string());
+        let text = one_line(&mask::text(&value.to_string()));
         // Writing to a String cannot fail.
         let _ = if field.name() == "message" {
             write!(self.message, "{text}")

@@ -1,6 +1,6 @@
 //! `media-pod`: see `media-pod --help`.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser as _;
 use millrace_media_pod::{
@@ -12,9 +12,9 @@ fn main() -> ExitCode {
     // The runner of commands is this program, too, under another name.
     millrace_exec::maybe_run_agent();
     let outcome = match Cli::parse().command {
-        Command::Run(options) => run::run(options),
-        Command::Check(file) => check(&file.file),
-        Command::Resolve(file) => resolve(&file.file),
+        Command::Run(options) => run::run(*options),
+        Command::Check(config) => check(&config.files),
+        Command::Resolve(config) => resolve(&config.files),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -27,18 +27,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn check(file: &std::path::Path) -> anyhow::Result<()> {
-    let loaded = config::understand(file, &config::read(file)?)?;
+fn check(files: &[PathBuf]) -> anyhow::Result<()> {
+    let (_, loaded) = config::load(files)?;
     for warning in config::warnings(&loaded) {
         eprintln!("warning: {warning}");
     }
     let (feeds, streams) = (loaded.resolved.feeds.len(), loaded.resolved.streams.len());
-    println!("{}: right. Feeds: {feeds}, streams: {streams}.", file.display());
+    println!("{}: right. Feeds: {feeds}, streams: {streams}.", config::named(files));
     Ok(())
 }
 
-fn resolve(file: &std::path::Path) -> anyhow::Result<()> {
-    let loaded = config::understand(file, &config::read(file)?)?;
+fn resolve(files: &[PathBuf]) -> anyhow::Result<()> {
+    let (_, loaded) = config::load(files)?;
     if !loaded.resolved.secrets.is_empty() {
         eprintln!("warning: the Secrets below are printed with their values");
     }

@@ -78,12 +78,17 @@ mod tests {
     use crate::{
         feed::{Activation, FeedSpec, Source},
         intake::Expected,
+        runners::Command,
     };
+
+    fn command(argv: [&str; 2]) -> Box<Command> {
+        Box::new(Command { spec: Spec::new(argv), image: None })
+    }
 
     fn feed(name: &str, variant: u8) -> Arc<FeedSpec> {
         Arc::new(FeedSpec {
             name: name.to_owned(),
-            source: Source::Command(Box::new(Spec::new(["camera", &variant.to_string()]))),
+            source: Source::Command(command(["camera", &variant.to_string()])),
             description: String::new(),
             activation: Activation::Continuous,
             resurrect: true,
@@ -95,12 +100,12 @@ mod tests {
 
     type Shape = (u8, u8, Option<u8>, u8);
 
-    fn stream(name: &str, (path, feed, command, flush): Shape) -> Arc<StreamSpec> {
+    fn stream(name: &str, (path, feed, argv, flush): Shape) -> Arc<StreamSpec> {
         Arc::new(StreamSpec {
             name: name.to_owned(),
             path: format!("/{name}/{path}"),
             feeds: vec![format!("f{feed}")],
-            command: command.map(|variant| Box::new(Spec::new(["encoder", &variant.to_string()]))),
+            command: argv.map(|variant| command(["encoder", &variant.to_string()])),
             description: None,
             container: Expected::Any,
             flush: Duration::from_millis(flush.into()),

@@ -59,7 +59,8 @@ impl Pod {
     /// Runs `resolved` from now on. Says what that changed; all else is not disturbed.
     pub fn apply(&self, resolved: Resolved) -> Plan {
         let mut specs = self.specs.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = Specs::of(&resolved);
+        let new = Specs::of(&resolved, &self.shop.media);
+        self.shop.runners.set_default(resolved.cluster.servers.transcoder_image.as_deref());
         let plan = Plan::between(&specs, &new);
         let old_streams = self.shop.streams.load_full();
         let old_feeds = self.shop.feeds.load_full();

@@ -1,4 +1,5 @@
-//! Feeds that pull a URL: by ffmpeg, remuxed to MPEG-TS as it comes.
+//! Feeds that pull a URL: by ffmpeg, remuxed to MPEG-TS as it comes; `millrace://feeds/NAME`, from another media pod of the
+//! Cluster, as it is.
 
 use std::fmt::Write as _;
 
@@ -7,7 +8,7 @@ use millrace_crds::{
     resolved::{FinalFeed, Resolved},
 };
 
-use crate::{feed::Source, specs};
+use crate::{feed::Source, runners::Command, specs};
 
 /// What a pull starts as, and how to describe it without what is secret.
 pub fn source(
@@ -30,6 +31,9 @@ pub fn source(
     let login = credentials
         .and_then(|c| resolved.secrets.get(&c.secret_ref.name))
         .and_then(|s| s.user_and_password());
+    if let Some(name) = remote(address) {
+        return (Source::Remote(name.to_owned()), description);
+    }
     let Some(argv) = argv(address, login) else {
         let scheme = address.split(':').next().unwrap_or_default();
         let why = format!(
@@ -47,7 +51,14 @@ pub fn source(
             format!("{}:{}", encode(user), encode(password)),
         ]);
     }
-    (Source::Command(Box::new(spec)), description)
+    (Source::Command(Box::new(Command { spec, image: None })), description)
+}
+
+/// The name of a feed of another media pod of the Cluster.
+fn remote(url: &str) -> Option<&str> {
+    let name = url.strip_prefix("millrace://feeds/")?;
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (!name.is_empty() && name.bytes().all(plain)).then_some(name)
 }
 
 /// ffmpeg's arguments; `None` for schemes that it does not pull.
@@ -100,6 +111,20 @@ mod tests {
     fn credentials_go_into_the_url_encoded() {
         let argv = argv("rtsp://door.lan/ch1", Some(("me", "p@ss:/ü"))).unwrap();
         assert!(argv.contains(&"rtsp://me:p%40ss%3A%2F%C3%BC@door.lan/ch1".to_owned()), "{argv:?}");
+    }
+
+    #[test]
+    fn a_feed_of_another_media_pod_is_named_by_its_url() {
+        assert_eq!(remote("millrace://feeds/door-2"), Some("door-2"));
+        for other in [
+            "millrace://feeds/",
+            "millrace://feeds/a/b",
+            "millrace://eu/x",
+            "http://feeds/x",
+            "millrace://feeds/A",
+        ] {
+            assert_eq!(remote(other), None, "{other}");
+        }
     }
 
     #[test]

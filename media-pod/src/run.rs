@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
@@ -11,21 +12,24 @@ use millrace_bus::egress::Egress;
 use millrace_crds::resolved::{FinalListener, Resolved};
 use millrace_exec::Agent;
 use millrace_http::{Certificates, FrontDoor, Options};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
 
 use crate::{
     buffer,
     cli::Run,
-    config::{self, Follower},
-    logging,
+    config::{self, Follower, Reports, Taker, Texts},
+    drain,
+    logging::{self, mask},
+    member::{self, First, Member, Waiting},
     pod::Pod,
     rates::Rates,
+    runners::Runners,
     shop::Shop,
-    site::Front,
+    site::{Front, Internal},
 };
-
-/// How long viewers have to leave when the program ends.
-const GRACE: Duration = Duration::from_millis(500);
 
 /// What went wrong is in the log.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +38,8 @@ pub struct Logged;
 
 /// Runs until a signal ends it. An error of another type than [`Logged`] is to be shown.
 pub fn run(options: Run) -> anyhow::Result<()> {
-    if !options.file.file.exists() && options.file.file.as_os_str() == config::DEFAULT {
+    let default = |file: &PathBuf| !file.exists() && file.as_os_str() == config::DEFAULT;
+    if options.member.operator.is_none() && options.config.files.iter().all(default) {
         bail!("{}", how_to_begin());
     }
     logging::start(options.log_format, &options.log_level).map_err(|e| anyhow!(e))?;
@@ -46,54 +51,99 @@ pub fn run(options: Run) -> anyhow::Result<()> {
 }
 
 fn start(options: Run) -> anyhow::Result<()> {
-    let file = options.file.file.clone();
     raise_file_limit();
     buffer::keep_freed_memory();
     // Before any thread: it forks.
-    let agent = Agent::spawn_local().context("the runner of commands could not be started")?;
+    let local = options.runner.is_empty().then(Agent::spawn_local).transpose();
+    let local = local.context("the runner of commands could not be started")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
-    let outcome = runtime.block_on(serve(options, file, agent));
+    let outcome = runtime.block_on(serve(options, local));
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
 }
 
-async fn serve(options: Run, file: std::path::PathBuf, agent: Agent) -> anyhow::Result<()> {
-    let (follower, loaded) = Follower::begin(file)?;
+async fn serve(options: Run, local: Option<Agent>) -> anyhow::Result<()> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let threads = options.egress_threads.unwrap_or_else(cores);
+    let egress = Arc::new(Egress::start(threads).context("the egress threads could not be started")?);
+    let member = Member::of(&options.member)?.map(Arc::new);
+    let First { from, texts, loaded, highest } = tokio::select! {
+        first = first(&options, member.as_deref(), &egress) => first?,
+        _ = term.recv() => return Ok(()),
+        _ = int.recv() => return Ok(()),
+    };
+    mask::learn(&loaded.resolved);
     for warning in config::warnings(&loaded) {
         tracing::warn!("{warning}");
     }
-    let threads = options.egress_threads.unwrap_or_else(cores);
-    let egress = Arc::new(Egress::start(threads).context("the egress threads could not be started")?);
+    let is_member = member.is_some();
+    let number = texts.number.filter(|_| is_member).unwrap_or_default();
+    let reports = Arc::new(Reports::new(config::report(&from, &texts, is_member), number, highest));
     let listen = listen(&options, &loaded.resolved)?;
     let certificates = listen.certificates.clone();
-    let pod = Pod::start(loaded.resolved, Shop::new(agent, egress.clone()));
+    let runners = local.map_or_else(|| Runners::beside(options.runner.clone()), Runners::Local);
+    let pod = Pod::start(loaded.resolved, Shop::new(runners, egress.clone(), options.media.clone()));
     let front = Arc::new(Front {
         pod: pod.clone(),
-        reports: follower.reports(),
+        reports: reports.clone(),
         rates: Rates::start(&pod),
         door: OnceLock::new(),
+        internal: OnceLock::new(),
         started: SystemTime::now(),
     });
+    let inside =
+        Options { http: options.internal, max_connections: listen.max_connections, ..Options::default() };
+    let internal = FrontDoor::bind(inside, Arc::new(Internal(front.clone())), egress.clone()).await?;
+    internal.http_addrs().iter().for_each(|address| tracing::info!("listening internal={address}"));
     let door = Arc::new(FrontDoor::bind(listen, front.clone(), egress.clone()).await?);
     // Set once, here.
-    let _ = front.door.set(door.clone());
+    let _ = (front.door.set(door.clone()), front.internal.set(Arc::new(internal)));
     announce(&door, &pod.resolved());
 
     let began_with = listeners(&pod.resolved());
-    let taken = move |resolved: &Resolved| renew(certificates.as_ref(), &began_with, resolved);
-    let following = tokio::spawn(follower.follow(pod.clone(), taken));
-    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let renewed = Box::new(move |resolved: &Resolved| renew(certificates.as_ref(), &began_with, resolved));
+    let taker = Arc::new(Taker::new(pod.clone(), reports, is_member, renewed));
+    let texts = Some(texts).filter(|_| from != member::FROM);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(Follower::new(options.config.files.clone(), texts).follow(taker.clone()));
+    if let Some(member) = member {
+        member.follow_cluster(&pod.resolved());
+        let pod = pod.clone();
+        tasks.spawn(async move { member.serve(&pod, &taker).await });
+    }
     tokio::select! {
         _ = term.recv() => {}
         _ = int.recv() => {}
     }
-    tracing::info!("ending");
-    following.abort();
-    door.shutdown(GRACE).await;
+    tokio::select! {
+        () = drain::drain(&front, Duration::from_secs(options.drain)) => {}
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
     let shop = pod.shop();
     shop.streams.load().values().for_each(|stream| stream.retire());
     shop.feeds.load().values().for_each(|feed| feed.retire());
     Ok(())
+}
+
+/// The configuration to begin with. A member of a cluster waits for one, where the files have none that is right.
+async fn first(options: &Run, member: Option<&Member>, egress: &Arc<Egress>) -> anyhow::Result<First> {
+    let files = &options.config.files;
+    let (texts, why) = match Texts::read(files).map(|texts| (texts.understand(), texts)) {
+        Ok((Ok(loaded), texts)) => {
+            return Ok(First { from: config::named(files), texts, loaded, highest: 0 });
+        }
+        Ok((Err(why), texts)) => (Some(texts), why),
+        Err(why) => (None, why),
+    };
+    let Some(member) = member else { return Err(why.into()) };
+    let waiting = Arc::new(Waiting::default());
+    let inside = Options { http: options.internal.clone(), ..Options::default() };
+    let door = FrontDoor::bind(inside, waiting.clone(), egress.clone()).await?;
+    door.http_addrs().iter().for_each(|address| tracing::info!("waiting internal={address}"));
+    let first = member.first(files, texts, why, &waiting).await;
+    door.shutdown(Duration::ZERO).await;
+    Ok(first)
 }
 
 fn listen(options: &Run, resolved: &Resolved) -> anyhow::Result<Options> {

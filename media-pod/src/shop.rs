@@ -1,12 +1,19 @@
 //! What all feeds and streams share: the runner of commands, and the way to each other.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
 
 use arc_swap::ArcSwap;
 use millrace_bus::egress::Egress;
-use millrace_exec::Agent;
+use millrace_report::message::Directory;
 
-use crate::{feed::Feed, stream::Stream};
+use crate::{feed::Feed, runners::Runners, stream::Stream};
 
 /// Feeds by name.
 pub type Feeds = HashMap<String, Arc<Feed>>;
@@ -17,27 +24,41 @@ pub type Streams = HashMap<String, Arc<Stream>>;
 #[derive(Debug)]
 pub struct Shop {
     /// Runs commands.
-    pub agent: Agent,
+    pub runners: Runners,
     /// Reads their output, and sends to viewers.
     pub egress: Arc<Egress>,
     /// All feeds, by name.
     pub feeds: ArcSwap<Feeds>,
     /// All streams, by name.
     pub streams: ArcSwap<Streams>,
+    /// Where the streams and feeds of the Cluster's other media pods are; empty alone.
+    pub directory: ArcSwap<Directory>,
+    /// Where files are whose path is relative.
+    pub media: PathBuf,
+    /// It is about to end: nothing new should come.
+    pub draining: AtomicBool,
     /// Pictures decoded for snapshots so far.
-    pub snapshots_decoded: std::sync::atomic::AtomicU64,
+    pub snapshots_decoded: AtomicU64,
 }
 
 impl Shop {
     /// Without any feed or stream yet.
-    pub fn new(agent: Agent, egress: Arc<Egress>) -> Arc<Self> {
+    pub fn new(runners: Runners, egress: Arc<Egress>, media: PathBuf) -> Arc<Self> {
         Arc::new(Self {
-            agent,
+            runners,
             egress,
             feeds: ArcSwap::from_pointee(Feeds::new()),
             streams: ArcSwap::from_pointee(Streams::new()),
-            snapshots_decoded: std::sync::atomic::AtomicU64::new(0),
+            directory: ArcSwap::default(),
+            media,
+            draining: AtomicBool::new(false),
+            snapshots_decoded: AtomicU64::new(0),
         })
+    }
+
+    /// Whether it is about to end.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
     /// The feed of that name.

@@ -1,6 +1,6 @@
 //! From the final form of the configuration to what feeds and streams run. Pure.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use millrace_bus::{Container, GopCache};
 use millrace_crds::{
@@ -14,6 +14,7 @@ use crate::{
     feed::{Activation, FeedSpec, Source},
     intake::Expected,
     pull,
+    runners::Command,
     snapshot::Format,
     stream::{SnapshotSpec, StreamSpec},
 };
@@ -28,9 +29,9 @@ pub struct Specs {
 }
 
 impl Specs {
-    /// What `resolved` says is to run.
-    pub fn of(resolved: &Resolved) -> Self {
-        let feed = |feed: &FinalFeed| (feed.name.clone(), Arc::new(feed_spec(feed, resolved)));
+    /// What `resolved` says is to run; relative paths of files begin at `media`.
+    pub fn of(resolved: &Resolved, media: &Path) -> Self {
+        let feed = |feed: &FinalFeed| (feed.name.clone(), Arc::new(feed_spec(feed, resolved, media)));
         let stream = |stream: &FinalStream| (stream.name.clone(), Arc::new(stream_spec(stream, resolved)));
         let streams: BTreeMap<_, _> = resolved.streams.values().map(stream).collect();
         let mut feeds: BTreeMap<_, _> = resolved.feeds.values().map(feed).collect();
@@ -46,15 +47,15 @@ impl Specs {
     }
 }
 
-fn feed_spec(feed: &FinalFeed, resolved: &Resolved) -> FeedSpec {
+fn feed_spec(feed: &FinalFeed, resolved: &Resolved, media: &Path) -> FeedSpec {
     let (source, description) = match &feed.source {
         FinalSource::Command { argv } => {
             let mut spec = command(argv, &feed.env, feed.memory_per_process, resolved);
             (spec.name, spec.stdout) = (feed.name.clone(), true);
-            (Source::Command(Box::new(spec)), display(argv))
+            (Source::Command(Box::new(Command { spec, image: feed.image.clone() })), display(argv))
         }
         FinalSource::File { path, looped, paced, .. } => {
-            (Source::File { path: PathBuf::from(path), looped: *looped, paced: *paced }, path.clone())
+            (Source::File { path: media.join(path), looped: *looped, paced: *paced }, path.clone())
         }
         FinalSource::Pull { url, url_from, credentials } => {
             pull::source(feed, url.as_deref(), url_from.as_ref(), credentials.as_ref(), resolved)
@@ -85,7 +86,7 @@ fn stream_spec(stream: &FinalStream, resolved: &Resolved) -> StreamSpec {
         (spec.name, spec.stdout) = (stream.name.clone(), true);
         spec.stdin = stream.feeds.len() == 1;
         spec.extra_inputs = if stream.feeds.len() > 1 { stream.feeds.len() } else { 0 };
-        Box::new(spec)
+        Box::new(Command { spec, image: stream.image.clone() })
     });
     StreamSpec {
         name: stream.name.clone(),

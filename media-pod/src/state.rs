@@ -1,10 +1,12 @@
 //! How a feed or stream is doing, as it tells everybody who asks.
 
-use std::time::SystemTime;
+use std::{borrow::Cow, time::SystemTime};
 
 use tokio::sync::watch;
 
 pub use millrace_status::State;
+
+use crate::logging::mask;
 
 /// How something ended last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,17 @@ pub struct LastExit {
     pub reason: String,
     /// The last lines of stderr.
     pub stderr: Vec<String>,
+}
+
+impl LastExit {
+    /// Whoever asks is shown this: nothing secret stays in it.
+    fn mask(&mut self) {
+        for text in self.stderr.iter_mut().chain([&mut self.reason]) {
+            if let Cow::Owned(masked) = mask::text(text) {
+                *text = masked;
+            }
+        }
+    }
 }
 
 /// Everything of it that changes by events.
@@ -82,6 +95,11 @@ impl Conditions {
 
     /// Changes anything else.
     pub fn edit(&self, edit: impl FnOnce(&mut Condition)) {
-        self.0.send_modify(edit);
+        self.0.send_modify(|condition| {
+            edit(condition);
+            if let Some(exit) = &mut condition.last_exit {
+                exit.mask();
+            }
+        });
     }
 }

@@ -54,8 +54,11 @@ pub fn groups(resolved: &Resolved) -> Vec<Group> {
 fn shares(stream: &FinalStream, resolved: &Resolved) -> bool {
     let default = resolved.cluster.servers.transcoder_image.as_ref();
     let images = || stream.feeds.iter().filter_map(|name| resolved.feeds.get(name));
-    let has_image =
-        || images().any(|feed| feed.image.as_ref().or(default) == stream.image.as_ref().or(default));
+    // A stream that names no image has that of its feeds.
+    let has_image = || {
+        stream.image.is_none()
+            || images().any(|feed| feed.image.as_ref().or(default) == stream.image.as_ref().or(default))
+    };
     !stream.feeds.is_empty() && stream.pod == PodChoice::Shared && (stream.command.is_none() || has_image())
 }
 

@@ -118,11 +118,14 @@ pub struct Source {
 }
 
 /// A file or a named pipe.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::FILE_VOLUME)]
 pub struct FileSource {
-    /// The absolute path of the file or named pipe, where the media pod sees it.
-    #[schemars(length(min = 2, max = 1024), regex(pattern = "^/"))]
+    /// The path of the file or named pipe, where the media pod sees it. One that does not begin with `/` is below the
+    /// media folder (`media-pod run --media`, by default /var/lib/millrace/media), where `clip.ts` is a sample.
+    #[schemars(length(min = 1, max = 1024))]
+    #[x_kube(validation = rules::FILE_PATH)]
     pub path: String,
     /// Begins again from the start when the file ends. Default: false. A named pipe is always opened again.
     #[serde(default, rename = "loop", skip_serializing_if = "is_false")]

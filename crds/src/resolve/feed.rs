@@ -9,7 +9,6 @@ use super::{
 use crate::{
     kinds::{FeedSpec, Source},
     resolved::{FinalFeed, FinalSource},
-    shared::Size,
     yaml::path::FieldPath,
 };
 
@@ -49,7 +48,7 @@ fn one(context: &Context<'_>, member: &Member<FeedSpec>, faults: &mut Faults<'_>
         silence: spec.silence.into(),
         image: spec.image.clone(),
         env: spec.env.clone(),
-        memory_per_process: spec.resources.as_ref().and_then(|it| it.memory_per_process).map(Size::get),
+        memory_per_process: context.memory_per_process(spec.resources.as_ref()),
         resources: spec.resources.clone(),
         standby: spec.standby,
     })

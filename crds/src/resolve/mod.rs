@@ -21,6 +21,7 @@ pub use set::{member_name, member_spec};
 use crate::{
     kinds::{ClusterSpec, FeedSpec, RoomSpec, StreamSpec},
     resolved::{FinalCluster, FinalRoom, FinalSecret, Resolved},
+    shared::{Resources, Size},
     yaml::path::FieldPath,
 };
 use fault::Faults;
@@ -104,6 +105,14 @@ struct Context<'a> {
     /// The Cluster is too broken to be read: whatever would be said of its templates and storage is wrong.
     cluster_unknown: bool,
     secrets: &'a BTreeMap<String, FinalSecret>,
+}
+
+impl Context<'_> {
+    /// The most memory of one process, in bytes: what the object says, else what the Cluster says.
+    fn memory_per_process(&self, said: Option<&Resources>) -> Option<u64> {
+        let of = |resources: Option<&Resources>| resources.and_then(|it| it.memory_per_process);
+        of(said).or_else(|| of(self.cluster.servers.resources.as_ref())).map(Size::get)
+    }
 }
 
 fn rooms(context: &Context<'_>, into: &mut Vec<Fault>) -> BTreeMap<String, FinalRoom> {

@@ -10,7 +10,7 @@ use crate::{
     hint,
     kinds::StreamSpec,
     resolved::{FinalStream, GopCache},
-    shared::{Flush, Size},
+    shared::Flush,
     yaml::path::FieldPath,
 };
 
@@ -84,7 +84,7 @@ fn one(context: &Context<'_>, member: &Member<StreamSpec>, faults: &mut Faults<'
         pod: spec.pod,
         image: spec.image.clone(),
         env: spec.env.clone(),
-        memory_per_process: spec.resources.as_ref().and_then(|it| it.memory_per_process).map(Size::get),
+        memory_per_process: context.memory_per_process(spec.resources.as_ref()),
         resources: spec.resources.clone(),
         resurrect: spec.resurrect,
         silence: spec.silence.into(),

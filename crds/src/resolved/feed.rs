@@ -47,7 +47,7 @@ pub enum FinalSource {
     },
     /// A file or a named pipe.
     File {
-        /// Its absolute path.
+        /// Its path; one that does not begin with `/` is below the media folder.
         path: String,
         /// Whether it begins again when it ends.
         looped: bool,

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 pub use cluster::{FinalAccess, FinalCluster, FinalListener};
 pub use feed::{FinalFeed, FinalSource};
-pub use print::to_yaml;
+pub use print::{secrets_to_yaml, to_yaml};
 pub use room::FinalRoom;
 pub use secret::FinalSecret;
 use serde::Serialize;

@@ -19,6 +19,15 @@ pub fn to_yaml(resolved: &Resolved) -> String {
     documents
         .extend(resolved.rooms.iter().map(|(name, room)| document("Room", name, &room.to_spec(cluster))));
     documents.extend(resolved.secrets.values().map(secret));
+    written(&documents)
+}
+
+/// Secrets as YAML documents, in the order of their names; nothing for none. Their values are in it.
+pub fn secrets_to_yaml<'a>(secrets: impl IntoIterator<Item = &'a FinalSecret>) -> String {
+    written(&secrets.into_iter().map(secret).collect::<Vec<_>>())
+}
+
+fn written(documents: &[Value]) -> String {
     let mut out = String::new();
     for (index, document) in documents.iter().enumerate() {
         if index > 0 {

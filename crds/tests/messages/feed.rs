@@ -82,8 +82,10 @@ fn a_feed_that_is_wrong_says_why() {
                 &["f.yaml:6: Feed/a spec.resurrect: nope is a string; it must be true or false"],
             ),
             (
-                "  source: {file: {path: a.ts}}",
-                &["f.yaml:5: Feed/a spec.source.file.path: a.ts is not an absolute path: it begins with /"],
+                "  source: {file: {path: a/../../b.ts}}",
+                &[
+                    "f.yaml:5: Feed/a spec.source.file.path: a path below the media folder must not hold the part ..",
+                ],
             ),
             (
                 "  source: {pull: {url: \"ftp://a\"}}",

@@ -72,7 +72,7 @@ mod sweep;
 mod tail;
 
 pub use agent::{ServeOptions, serve};
-pub use client::{Agent, Handle, Process};
+pub use client::{Agent, Handle, Presence, Process};
 pub use error::ExecError;
 pub use exit::{Exit, Reason};
 pub use roles::maybe_run_agent;

@@ -12,6 +12,9 @@ use crate::exit::Reason;
 pub(crate) const STOP: u8 = b'T';
 /// End the command at once.
 pub(crate) const KILL: u8 = b'K';
+/// In the place of a [`Start`]: no command, only to see the agent live. Answered by [`Reply::Here`]; the connection ends with
+/// the agent.
+pub(crate) const WATCH: &str = "watch";
 /// The most extra inputs of one command.
 pub(crate) const MAX_EXTRA_INPUTS: usize = 32;
 /// The most descriptors with one `Start`: stdin, stdout, stderr and the extra inputs.
@@ -87,8 +90,14 @@ pub(crate) struct Launch {
 /// What a supervisor tells its client.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Reply {
-    Started { pid: u32 },
-    Refused { problem: String },
+    Started {
+        pid: u32,
+    },
+    /// To [`WATCH`].
+    Here,
+    Refused {
+        problem: String,
+    },
     Exited(Ended),
 }
 

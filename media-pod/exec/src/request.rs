@@ -8,11 +8,18 @@ use rustix::event::{PollFd, PollFlags};
 
 use crate::fdpass;
 use crate::frame::{Decoder, MAX_FRAME};
-use crate::message::Start;
+use crate::message::{Start, WATCH};
 use crate::ready::{is_ready, wait};
 
 /// How long a client may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a client wants.
+pub(crate) enum Wish {
+    /// To see the agent live.
+    Watch,
+    Run(Request),
+}
 
 /// A command, with its descriptors.
 pub(crate) struct Request {
@@ -22,8 +29,8 @@ pub(crate) struct Request {
     pub rest: Vec<u8>,
 }
 
-/// Waits for the client's command; none if client or agent went away before.
-pub(crate) fn receive(lifeline: &OwnedFd, control: &OwnedFd) -> Result<Option<Request>, String> {
+/// Waits for what the client wants; none if client or agent went away before.
+pub(crate) fn receive(lifeline: &OwnedFd, control: &OwnedFd) -> Result<Option<Wish>, String> {
     let deadline = Instant::now() + PATIENCE;
     let mut decoder = Decoder::new(MAX_FRAME);
     let mut fds = Vec::new();
@@ -48,8 +55,11 @@ pub(crate) fn receive(lifeline: &OwnedFd, control: &OwnedFd) -> Result<Option<Re
             Err(error) => return Err(error.to_string()),
         }
         if let Some(frame) = decoder.next_frame().map_err(|error| error.to_string())? {
+            if serde_json::from_slice::<&str>(&frame).is_ok_and(|word| word == WATCH) {
+                return Ok(Some(Wish::Watch));
+            }
             let start = serde_json::from_slice(&frame).map_err(|error| error.to_string())?;
-            return Ok(Some(Request { start, fds, rest: decoder.into_rest() }));
+            return Ok(Some(Wish::Run(Request { start, fds, rest: decoder.into_rest() })));
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::frame::{self, MAX_FRAME};
 use crate::message::{Failure, Launch, MAX_REPLY, Reply, Start};
 use crate::ready::{is_ready, set_nonblocking, wait};
 use crate::reap::{kill_all, reap};
-use crate::request::{self, Request};
+use crate::request::{self, Request, Wish};
 use crate::roles::Role;
 use crate::supervisor_state::{Alarms, Facts, GRACE, Order, ended, environment, order};
 use crate::{descendants, memory, sweep};
@@ -53,7 +53,14 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn serve(lifeline: &OwnedFd, control: &OwnedFd) -> Result<(), String> {
-    let Some(Request { start, fds, rest }) = request::receive(lifeline, control)? else { return Ok(()) };
+    let Request { start, fds, rest } = match request::receive(lifeline, control)? {
+        None => return Ok(()),
+        Some(Wish::Watch) => {
+            be_watched(lifeline, control);
+            return Ok(());
+        }
+        Some(Wish::Run(request)) => request,
+    };
     start.check()?;
     if fds.len() != start.fds() {
         return Err(format!("{} descriptors came with a command that needs {}", fds.len(), start.fds()));
@@ -68,6 +75,15 @@ fn serve(lifeline: &OwnedFd, control: &OwnedFd) -> Result<(), String> {
     reply(control, &Reply::Started { pid: running.pid.as_raw_nonzero().get() as u32 });
     running.watch(lifeline, control, &rest, &path);
     Ok(())
+}
+
+/// Lives as long as agent and client do.
+fn be_watched(lifeline: &OwnedFd, control: &OwnedFd) {
+    reply(control, &Reply::Here);
+    let mut ready = [PollFd::new(lifeline, PollFlags::IN), PollFd::new(control, PollFlags::IN)];
+    while !is_ready(ready.first()) && !is_ready(ready.get(1)) {
+        wait(&mut ready, None);
+    }
 }
 
 /// A command that runs.

@@ -19,6 +19,10 @@ pub struct Counts {
     pub bad_handshakes: u64,
     /// Viewers since the start.
     pub viewers: u64,
+    /// Requests that another server was to answer.
+    pub forwarded: u64,
+    /// Those of them whose server could not be reached.
+    pub forward_failures: u64,
     /// Responses by class of status: `[0]` is 1xx.
     pub responses: [u64; 5],
     /// Responses of status 404.
@@ -33,6 +37,8 @@ pub(crate) struct Counters {
     pub bad_heads: AtomicU64,
     pub bad_handshakes: AtomicU64,
     pub viewers: AtomicU64,
+    pub forwarded: AtomicU64,
+    pub forward_failures: AtomicU64,
     responses: [AtomicU64; 5],
     not_found: AtomicU64,
 }
@@ -57,6 +63,8 @@ impl Counters {
             bad_heads: get(&self.bad_heads),
             bad_handshakes: get(&self.bad_handshakes),
             viewers: get(&self.viewers),
+            forwarded: get(&self.forwarded),
+            forward_failures: get(&self.forward_failures),
             responses: self.responses.each_ref().map(get),
             not_found: get(&self.not_found),
         }
@@ -65,4 +73,24 @@ impl Counters {
 
 pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl std::iter::Sum for Counts {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |one, other| Self {
+            connections: one.connections + other.connections,
+            open: one.open + other.open,
+            refused: one.refused + other.refused,
+            bad_heads: one.bad_heads + other.bad_heads,
+            bad_handshakes: one.bad_handshakes + other.bad_handshakes,
+            viewers: one.viewers + other.viewers,
+            forwarded: one.forwarded + other.forwarded,
+            forward_failures: one.forward_failures + other.forward_failures,
+            responses: std::array::from_fn(|class| {
+                let of = |counts: &Self| counts.responses.get(class).copied().unwrap_or_default();
+                of(&one) + of(&other)
+            }),
+            not_found: one.not_found + other.not_found,
+        })
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{Method, Uri};
 
-use crate::{Credentials, target::Target};
+use crate::{Credentials, RELAY, target::Target};
 
 /// A head may have this many bytes.
 pub(crate) const LARGEST: usize = 16 << 10;
@@ -44,6 +44,8 @@ pub(crate) struct Head {
     pub minor: u8,
     pub credentials: Option<Credentials>,
     pub user_agent: Arc<str>,
+    /// See [`crate::RELAY`].
+    pub relay: Option<Box<[u8]>>,
     /// Nothing follows the head: no body, no upgrade.
     pub alone: bool,
 }
@@ -79,6 +81,7 @@ impl Head {
             minor: request.version?,
             credentials: None,
             user_agent: Arc::from(""),
+            relay: None,
             alone: true,
         };
         for field in &*request.headers {
@@ -87,6 +90,8 @@ impl Head {
                 head.credentials = Credentials::from_header(field.value);
             } else if is("user-agent") {
                 head.user_agent = user_agent(field.value);
+            } else if is(RELAY.as_str()) {
+                head.relay = Some(field.value.into());
             } else if is("content-length") {
                 head.alone &= field.value == b"0";
             } else if is("transfer-encoding") || is("upgrade") || is("expect") {

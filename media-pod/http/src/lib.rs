@@ -21,6 +21,8 @@ mod credentials;
 mod date;
 mod door;
 mod error;
+mod fetch;
+mod forward;
 mod head;
 mod hyper_side;
 mod leash;
@@ -41,6 +43,7 @@ mod takeover;
 mod target;
 mod tls_sink;
 mod transport;
+mod upstream;
 mod viewers;
 
 pub use certificates::{CertificateError, Certificates};
@@ -48,10 +51,17 @@ pub use counters::Counts;
 pub use door::FrontDoor;
 pub use error::HttpError;
 #[cfg(fuzzing)]
+pub use fetch::fuzz_answer;
+pub use fetch::{FetchError, Fetched, fetch};
+#[cfg(fuzzing)]
 pub use head::fuzz_head;
 pub use options::Options;
 pub use query::{QueryError, parse_query};
 pub use site::{
-    Access, AccessRequest, BoxFuture, Credentials, Opened, PageRequest, Peek, Refusal, Refused, Site, Source,
+    Access, AccessRequest, BoxFuture, Credentials, Forward, Opened, PageRequest, Peek, Refusal, Refused,
+    Site, Source,
 };
 pub use viewers::ViewerInfo;
+
+/// What one media pod shows to another, so that it is known as one: see [`Site::forward`] and [`fetch`].
+pub const RELAY: http::HeaderName = http::HeaderName::from_static("millrace-relay");

@@ -41,9 +41,9 @@ pub(crate) struct QueueSink(Shared);
 #[derive(Debug)]
 pub(crate) struct QueueBody(Shared);
 
-/// The viewer was thrown out before the stream's end.
+/// The viewer was thrown out before the stream's end, or who sends it is gone.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the viewer was too slow, or told to go")]
+#[error("the viewer was too slow, or told to go, or the media pod behind this one is gone")]
 pub(crate) struct CutOff;
 
 pub(crate) fn queue() -> (QueueSink, QueueBody) {

@@ -19,6 +19,23 @@ pub(crate) struct Asked<'a> {
     pub credentials: Option<&'a Credentials>,
     pub peer: SocketAddr,
     pub secure: bool,
+    pub relay: Option<&'a [u8]>,
+}
+
+impl<'a> Asked<'a> {
+    /// As the site is asked about it.
+    pub fn request(&self, stream: bool) -> AccessRequest<'a> {
+        AccessRequest {
+            peer: self.peer,
+            method: self.method,
+            path: &self.target.path,
+            query: self.target.query.as_deref(),
+            stream,
+            secure: self.secure,
+            credentials: self.credentials,
+            relay: self.relay,
+        }
+    }
 }
 
 pub(crate) enum Decision {
@@ -55,17 +72,8 @@ pub(crate) fn decide(site: &dyn Site, asked: &Asked<'_>, source: Option<Arc<dyn 
 }
 
 fn refuse(site: &dyn Site, asked: &Asked<'_>, stream: bool) -> Option<Response<Bytes>> {
-    let Asked { method, target, credentials, peer, secure } = *asked;
-    let request = AccessRequest {
-        peer,
-        method,
-        path: &target.path,
-        query: target.query.as_deref(),
-        stream,
-        secure,
-        credentials,
-    };
-    let (why, response) = match site.authorize(&request) {
+    let Asked { target, peer, .. } = *asked;
+    let (why, response) = match site.authorize(&asked.request(stream)) {
         Access::Granted => return None,
         Access::Challenge { realm } => (Refused::Unauthorized, reply::challenge(&realm)),
         Access::Forbidden => {

@@ -11,6 +11,7 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use crate::{
     activity::Busy,
+    forward::ForwardBody,
     queue::{CutOff, QueueBody},
 };
 
@@ -22,6 +23,8 @@ pub(crate) enum Content {
     Queue(QueueBody),
     /// A stream that was asked for by `HEAD`: nothing, of no known length.
     Headless,
+    /// What another server sends.
+    Forwarded(ForwardBody),
 }
 
 /// A body; its connection is busy while it is there.
@@ -48,12 +51,14 @@ impl Body for ReplyBody {
             Content::Whole(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Content::Queue(body) => Pin::new(body).poll_frame(cx),
             Content::Headless => Poll::Ready(None),
+            Content::Forwarded(body) => Pin::new(body).poll_frame(cx).map_err(|_| CutOff),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.content {
             Content::Whole(body) => body.is_end_stream(),
+            Content::Forwarded(body) => body.is_end_stream(),
             Content::Queue(_) | Content::Headless => false,
         }
     }
@@ -61,6 +66,7 @@ impl Body for ReplyBody {
     fn size_hint(&self) -> SizeHint {
         match &self.content {
             Content::Whole(body) => body.size_hint(),
+            Content::Forwarded(body) => body.size_hint(),
             Content::Queue(_) | Content::Headless => SizeHint::default(),
         }
     }

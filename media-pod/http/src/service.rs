@@ -13,8 +13,10 @@ use hyper::body::{Body, Incoming};
 use millrace_bus::Join;
 
 use crate::{
-    Credentials, PageRequest, Source,
+    Credentials, Forward, PageRequest, RELAY, Refusal, Source,
     connection::Visit,
+    counters::count,
+    forward,
     head::user_agent,
     queue::queue,
     reception::{Asked, Decision, decide},
@@ -36,14 +38,20 @@ pub(crate) async fn answer(visit: &Visit, request: Request<Incoming>) -> Respons
         credentials: credentials.as_ref(),
         peer: visit.peer,
         secure: visit.secure,
+        relay: parts.headers.get(RELAY).map(HeaderValue::as_bytes),
     };
     let shared = &visit.shared;
     let source = shared.site.stream(&target.path);
-    let response = match decide(&*shared.site, &asked, source) {
-        Decision::Answer(response) => whole(response),
-        Decision::Peek(peek) => reply::stream(&peek).map(|()| Content::Headless),
-        Decision::Page => page(visit, &parts, &target).await,
-        Decision::Watch { source, join } => watch(visit, &parts, &target, source, join).await,
+    let elsewhere = if source.is_none() { shared.site.forward(&asked.request(false)) } else { None };
+    let response = if let Some(to) = elsewhere {
+        forward(visit, &parts, &target, to).await
+    } else {
+        match decide(&*shared.site, &asked, source) {
+            Decision::Answer(response) => whole(response),
+            Decision::Peek(peek) => reply::stream(&peek).map(|()| Content::Headless),
+            Decision::Page => page(visit, &parts, &target).await,
+            Decision::Watch { source, join } => watch(visit, &parts, &target, source, join).await,
+        }
     };
     let response = if parts.method == Method::HEAD { headless(response) } else { response };
     let status = response.status();
@@ -64,13 +72,33 @@ fn whole(response: Response<Bytes>) -> Response<Content> {
 fn headless(mut response: Response<Content>) -> Response<Content> {
     let length = match response.body() {
         Content::Whole(body) => body.size_hint().exact(),
-        Content::Queue(_) | Content::Headless => None,
+        Content::Queue(_) | Content::Headless | Content::Forwarded(_) => None,
     };
     if let Some(length) = length {
         response.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from(length));
         *response.body_mut() = Content::Whole(Full::default());
     }
     response
+}
+
+async fn forward(visit: &Visit, parts: &Parts, target: &Target, to: Forward) -> Response<Content> {
+    let counters = &visit.shared.counters;
+    count(&counters.forwarded);
+    match forward::forward(visit.peer, parts, &to).await {
+        Ok(response) => response.map(Content::Forwarded),
+        Err(error) => {
+            count(&counters.forward_failures);
+            let refusal = Refusal::unavailable(
+                format!(
+                    "{} is served by another media pod, which is not reachable at the moment: {error}",
+                    target.path
+                ),
+                forward::AGAIN,
+            );
+            log_refusal(&refusal, visit.peer, &target.path);
+            whole(reply::refusal(&refusal))
+        }
+    }
 }
 
 async fn page(visit: &Visit, parts: &Parts, target: &Target) -> Response<Content> {

@@ -23,6 +23,12 @@ pub trait Site: Send + Sync + 'static {
         Access::Granted
     }
 
+    /// Where a request for something that is not here is answered. Asked instead of [`Site::authorize`] where
+    /// [`Site::stream`] gave nothing: who may do what is for the other one to say.
+    fn forward(&self, _request: &AccessRequest<'_>) -> Option<Forward> {
+        None
+    }
+
     /// Somebody was turned away. For counting; the front door has logged it.
     fn refused(&self, _peer: SocketAddr, _why: Refused) {}
 }
@@ -126,6 +132,23 @@ pub struct AccessRequest<'a> {
     pub secure: bool,
     /// What the `Authorization` header says, where it is basic authentication (RFC 7617) in UTF-8.
     pub credentials: Option<&'a Credentials>,
+    /// What the header [`RELAY`](crate::RELAY) says.
+    pub relay: Option<&'a [u8]>,
+}
+
+/// Another server that answers a request, see [`Site::forward`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct Forward {
+    /// Its host and port; it speaks plain HTTP/1.1.
+    pub address: String,
+    /// What to send it in the header [`RELAY`](crate::RELAY).
+    pub relay: String,
+}
+
+impl fmt::Debug for Forward {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Forward").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 /// A name and a password. `Debug` shows neither.

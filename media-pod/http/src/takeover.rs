@@ -34,6 +34,7 @@ pub(crate) async fn serve<S: Transport>(request: Request, mut stream: S) {
         credentials: head.credentials.as_ref(),
         peer,
         secure,
+        relay: head.relay.as_deref(),
     };
     let answer = |response: Response<Bytes>| {
         shared.answered(response.status(), peer, "");

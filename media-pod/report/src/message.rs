@@ -25,6 +25,8 @@ pub enum ToPod {
     Configuration(Configuration),
     /// Where the rest of the Cluster is.
     Directory(Directory),
+    /// The answer to each [`Beat`]: the replica is alive.
+    Heard,
     /// The connection ends, and why: a sentence for the log.
     Refused {
         /// What is wrong, and what would be right.
@@ -33,7 +35,7 @@ pub enum ToPod {
 }
 
 /// Who a media pod is.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Hello {
     /// The version of its program.
@@ -44,7 +46,7 @@ pub struct Hello {
     pub pod: String,
     /// Its UID.
     pub uid: String,
-    /// The name of its Cluster.
+    /// The name of its Cluster; empty while it has no configuration.
     pub cluster: String,
     /// Its slot: what it runs belongs to this, and outlives the pod.
     pub slot: String,
@@ -65,6 +67,9 @@ pub struct Beat {
     pub refused: Option<Refused>,
     /// The revision of the directory that it uses; 0 for none.
     pub directory: u64,
+    /// The next one comes within this many milliseconds; 0 for a second.
+    #[serde(default)]
+    pub within: u64,
     /// Viewers now.
     pub viewers: u32,
     /// Whether it drains: takes nothing new.

@@ -3,6 +3,7 @@
 mod fallback;
 mod file;
 mod primary;
+mod relay;
 mod run;
 mod source;
 
@@ -11,6 +12,7 @@ use std::{sync::Arc, time::Duration};
 use millrace_bus::{Channel, GopCache};
 use tokio::{sync::watch, task::JoinHandle};
 
+pub use relay::{FEEDS, Relayed};
 pub use run::report;
 pub use source::{Run, Source};
 

@@ -2,13 +2,16 @@
 
 use std::{io, os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Instant};
 
+use bytes::Bytes;
 use millrace_bus::{Channel, egress::Pumping};
-use millrace_exec::{Exit, Process, Spec};
+use millrace_exec::{Exit, Process};
+use millrace_http::fetch;
 use rustix::fs::{Mode, OFlags};
 
-use super::{FeedSpec, file::FileRun};
+use super::{FEEDS, FeedSpec, file::FileRun};
 use crate::{
     inlet::{Inlet, News},
+    runners::Command,
     shop::Shop,
     state::LastExit,
 };
@@ -17,7 +20,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The standard output of a command.
-    Command(Box<Spec>),
+    Command(Box<Command>),
     /// A file, or a named pipe.
     File {
         /// Where it is.
@@ -27,6 +30,8 @@ pub enum Source {
         /// At the speed of its timestamps.
         paced: bool,
     },
+    /// A feed of this name, of another media pod of the Cluster.
+    Remote(String),
     /// Nothing that this program can carry out: says what and why.
     Unsupported(String),
 }
@@ -43,13 +48,16 @@ pub struct Run {
 enum Kind {
     Command(Box<Process>, Piped),
     Pipe(PathBuf, Piped),
+    /// From this address.
+    Remote(String, Piped),
     File(FileRun),
 }
 
-/// A pipe, before and after it is given to who reads it.
+/// A pipe or socket, before and after it is given to who reads it.
 #[derive(Debug)]
 enum Piped {
-    Waits(Option<OwnedFd>),
+    /// And what was read of it already.
+    Waits(Option<(OwnedFd, Bytes)>),
     Flows(Pumping),
 }
 
@@ -58,20 +66,19 @@ impl Run {
     pub async fn start(spec: &FeedSpec, shop: &Shop) -> Result<Self, LastExit> {
         let kind = match &spec.source {
             Source::Command(command) => {
-                let mut process =
-                    shop.agent.start((**command).clone()).await.map_err(|e| LastExit::of(&e))?;
+                let mut process = shop.runners.start(command).await.map_err(|e| LastExit::of(&e))?;
                 let pipe = process.stdout.take().map(tokio::net::unix::pipe::Receiver::into_nonblocking_fd);
                 let Some(Ok(pipe)) = pipe else {
                     return Err(LastExit::of(&"the command was started without an output"));
                 };
-                Kind::Command(Box::new(process), Piped::Waits(Some(pipe)))
+                Kind::Command(Box::new(process), Piped::Waits(Some((pipe, Bytes::new()))))
             }
             Source::File { path, looped, paced } => {
                 let named = |e: io::Error| LastExit::of(&format!("{}: {e}", path.display()));
                 let found = tokio::fs::metadata(path).await.map_err(named)?;
                 if std::os::unix::fs::FileTypeExt::is_fifo(&found.file_type()) {
                     let pipe = open_pipe(path).map_err(named)?;
-                    Kind::Pipe(path.clone(), Piped::Waits(Some(pipe)))
+                    Kind::Pipe(path.clone(), Piped::Waits(Some((pipe, Bytes::new()))))
                 } else if found.is_dir() {
                     return Err(LastExit::of(&format!(
                         "{}: is a directory, not a file or named pipe",
@@ -82,6 +89,7 @@ impl Run {
                     Kind::File(FileRun::open(path.clone(), *looped, *paced, expected).await.map_err(named)?)
                 }
             }
+            Source::Remote(name) => connect(name, shop).await.map_err(|why| LastExit::of(&why))?,
             Source::Unsupported(why) => return Err(LastExit::of(why)),
         };
         Ok(Self { kind, number: 0, began: Instant::now() })
@@ -90,17 +98,23 @@ impl Run {
     /// Its bytes come in by `inlet` from now on, and are published on `channels`.
     pub fn flow(&mut self, inlet: &Inlet, channels: &[Arc<Channel>], shop: &Shop) {
         self.number = inlet.begin_run();
-        if let Kind::Command(_, piped) | Kind::Pipe(_, piped) = &mut self.kind
+        if let Kind::Command(_, piped) | Kind::Pipe(_, piped) | Kind::Remote(_, piped) = &mut self.kind
             && let Piped::Waits(pipe) = piped
-            && let Some(pipe) = pipe.take()
+            && let Some((pipe, first)) = pipe.take()
         {
+            if !first.is_empty() {
+                inlet.take(self.number, &first);
+            }
             *piped = Piped::Flows(inlet.pump(&shop.egress, channels, pipe, self.number));
         }
     }
 
     /// It is published on `channels` from now on.
     pub fn publishes_on(&self, channels: &[Arc<Channel>]) {
-        if let Kind::Command(_, Piped::Flows(pumping)) | Kind::Pipe(_, Piped::Flows(pumping)) = &self.kind {
+        if let Kind::Command(_, Piped::Flows(pumping))
+        | Kind::Pipe(_, Piped::Flows(pumping))
+        | Kind::Remote(_, Piped::Flows(pumping)) = &self.kind
+        {
             pumping.publishes_on(channels);
         }
     }
@@ -109,7 +123,7 @@ impl Run {
     pub fn pid(&self) -> Option<u32> {
         match &self.kind {
             Kind::Command(process, _) => Some(process.pid()),
-            Kind::Pipe(..) | Kind::File(_) => None,
+            Kind::Pipe(..) | Kind::Remote(..) | Kind::File(_) => None,
         }
     }
 
@@ -123,7 +137,8 @@ impl Run {
         matches!(&self.kind, Kind::File(file) if !file.paced())
     }
 
-    /// Whether silence means that it is broken: a named pipe is silent while nobody writes it.
+    /// Whether silence means that it is broken: a named pipe is silent while nobody writes it, and of a feed of another
+    /// media pod that one judges.
     pub fn must_not_be_silent(&self) -> bool {
         matches!(self.kind, Kind::Command(..))
     }
@@ -133,7 +148,7 @@ impl Run {
     pub fn anchor(&self) -> Option<OwnedFd> {
         match &self.kind {
             Kind::Pipe(path, _) => open_pipe(path).ok(),
-            Kind::Command(..) | Kind::File(_) => None,
+            Kind::Command(..) | Kind::Remote(..) | Kind::File(_) => None,
         }
     }
 
@@ -158,10 +173,22 @@ impl Run {
                 process.stop();
                 process.wait().await.into()
             }
+            Kind::Remote(address, _) => LastExit::of(&format!("the connection to {address} ended")),
             Kind::Pipe(..) => LastExit::of(&"the writer of the named pipe closed it"),
             Kind::File(_) => LastExit::of(&"the end of the file"),
         }
     }
+}
+
+/// To whoever runs the feed of that name.
+async fn connect(name: &str, shop: &Shop) -> Result<Kind, String> {
+    let directory = shop.directory.load_full();
+    let Some(address) = directory.feeds.get(name) else {
+        return Err(format!("no media pod is known yet that runs feed {name}"));
+    };
+    let path = format!("{FEEDS}{name}");
+    let fetched = fetch(address, &path, &directory.token).await.map_err(|e| e.to_string())?;
+    Ok(Kind::Remote(address.clone(), Piped::Waits(Some((fetched.socket.into(), fetched.first)))))
 }
 
 fn open_pipe(path: &std::path::Path) -> io::Result<OwnedFd> {

@@ -10,15 +10,21 @@ pub fn alive() -> Response<Bytes> {
     text(StatusCode::OK, "ok\n")
 }
 
-/// Ready: it has a configuration, and the runner of commands answers.
+/// Ready: it has a configuration, all runners of commands have answered once, and it is not about to end. A runner that is
+/// gone for a while is named and does not make it unready: what needs no command, or another runner, is served on.
 pub fn ready(front: &Front) -> Response<Bytes> {
-    if front.pod.shop().agent.local_pid().is_none() {
-        return text(StatusCode::SERVICE_UNAVAILABLE, "the runner of commands is not there\n");
+    let shop = front.pod.shop();
+    let (absent, all_seen) = shop.runners.absent();
+    let mut said: Vec<String> = absent;
+    if front.reports.last_error().is_some() {
+        said.push("the newest edit of the configuration was refused, the one before it runs".to_owned());
     }
-    let state = if front.reports.last_error().is_some() {
-        "ok; the newest edit of the configuration was refused, the one before it runs\n"
-    } else {
-        "ok\n"
-    };
-    text(StatusCode::OK, state)
+    let ready = all_seen && !shop.is_draining();
+    if shop.is_draining() {
+        said.insert(0, "this media pod is about to end".to_owned());
+    } else if ready {
+        said.insert(0, "ok".to_owned());
+    }
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    text(status, said.join("; ") + "\n")
 }

@@ -30,7 +30,7 @@ fn program(to: &mut Families, status: &Status, front: &Front) {
     let one = |value: f64| [(Vec::new(), value)];
     let version = vec![pair("version", &status.program.version)];
     family(to, "millrace_build_info", "The version that runs.", MetricType::GAUGE, [(version, 1.0)]);
-    let counts = front.door.get().map(|door| door.counts()).unwrap_or_default();
+    let counts = front.counts();
     let counter = MetricType::COUNTER;
     family(
         to,
@@ -47,6 +47,20 @@ fn program(to: &mut Families, status: &Status, front: &Front) {
         one(counts.refused as f64),
     );
     family(to, "millrace_connections", "Connections open now.", MetricType::GAUGE, one(counts.open as f64));
+    family(
+        to,
+        "millrace_http_forwarded_total",
+        "Requests passed on to the media pod that serves their path.",
+        counter,
+        one(counts.forwarded as f64),
+    );
+    family(
+        to,
+        "millrace_http_forward_failures_total",
+        "Those whose media pod could not be reached.",
+        counter,
+        one(counts.forward_failures as f64),
+    );
     let responses = ["1xx", "2xx", "3xx", "4xx", "5xx"].iter().zip(counts.responses);
     let responses = responses.map(|(class, n)| (vec![pair("class", class)], n as f64));
     family(to, "millrace_http_responses_total", "HTTP responses by class of status.", counter, responses);

@@ -2,6 +2,7 @@
 
 mod access;
 mod health;
+mod internal;
 mod metrics;
 mod pages;
 mod process;
@@ -12,8 +13,9 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Response, StatusCode, header};
-use millrace_http::{Access, AccessRequest, FrontDoor, PageRequest, Site, Source};
+use millrace_http::{Access, AccessRequest, Counts, Forward, FrontDoor, PageRequest, Site, Source};
 
+pub use internal::Internal;
 pub use process::Usage;
 
 use crate::{config::Reports, pod::Pod, rates::Rates};
@@ -28,6 +30,8 @@ pub struct Front {
     pub rates: Arc<Rates>,
     /// The door itself, once it is open: it knows who is watching.
     pub door: OnceLock<Arc<FrontDoor>>,
+    /// The door for probes and other media pods, where there is one.
+    pub internal: OnceLock<Arc<FrontDoor>>,
     /// When the program started.
     pub started: std::time::SystemTime,
 }
@@ -44,9 +48,32 @@ impl Site for Front {
     fn authorize(&self, request: &AccessRequest<'_>) -> Access {
         access::decide(&self.pod.resolved(), self.stream_name(request.path).as_deref(), request)
     }
+
+    fn forward(&self, request: &AccessRequest<'_>) -> Option<Forward> {
+        let directory = self.pod.shop().directory.load();
+        let path = request.path;
+        let address =
+            directory.streams.get(path).or_else(|| directory.streams.get(path.strip_suffix("/pic")?))?;
+        let ours = || self.stream_name(path).is_some() || pages::is_ours(self, path);
+        // What another media pod sent here is not sent further: two that are wrong about each other would never end.
+        if directory.token.is_empty() || internal::relayed(&directory, request.relay) || ours() {
+            return None;
+        }
+        Some(Forward { address: address.clone(), relay: directory.token.clone() })
+    }
 }
 
 impl Front {
+    /// All doors that are open.
+    pub fn doors(&self) -> impl Iterator<Item = &Arc<FrontDoor>> {
+        self.door.get().into_iter().chain(self.internal.get())
+    }
+
+    /// What was counted at all doors.
+    fn counts(&self) -> Counts {
+        self.doors().map(|door| door.counts()).sum()
+    }
+
     /// The stream that a path belongs to: its own, or the one of its snapshot.
     fn stream_name(&self, path: &str) -> Option<String> {
         let stream = self.pod.stream_at(path).or_else(|| self.pod.stream_at(path.strip_suffix("/pic")?))?;

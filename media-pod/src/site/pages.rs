@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::{self, BoxFuture};
 use http::{HeaderValue, Method, Response, StatusCode, header};
+use millrace_crds::resolved::Resolved;
 use millrace_http::PageRequest;
 use millrace_status::{PageOptions, content_security_policy, render_html};
 
@@ -19,17 +20,29 @@ pub fn answer(front: &Front, request: PageRequest) -> BoxFuture<'static, Respons
     Box::pin(future::ready(at_once(front, &request)))
 }
 
-fn at_once(front: &Front, request: &PageRequest) -> Response<Bytes> {
-    let resolved = front.pod.resolved();
+/// Whether there is a page at `path`.
+pub fn is_ours(front: &Front, path: &str) -> bool {
+    known(&front.pod.resolved(), path).is_some()
+}
+
+fn known(resolved: &Resolved, path: &str) -> Option<Known> {
     let (page, api) = (&resolved.cluster.status_page, &resolved.cluster.status_api);
-    let known = match request.path.as_str() {
+    Some(match path {
         path if page.enabled && path == page.path => Known::StatusPage,
         path if api.enabled && path == api.path => Known::StatusApi,
         "/" if page.enabled => Known::Root,
         "/metrics" => Known::Metrics,
         "/healthz" => Known::Alive,
         "/readyz" => Known::Ready,
-        _ => return not_found(page.enabled.then_some(page.path.as_str())),
+        _ => return None,
+    })
+}
+
+fn at_once(front: &Front, request: &PageRequest) -> Response<Bytes> {
+    let resolved = front.pod.resolved();
+    let (page, api) = (&resolved.cluster.status_page, &resolved.cluster.status_api);
+    let Some(known) = known(&resolved, &request.path) else {
+        return not_found(page.enabled.then_some(page.path.as_str()));
     };
     if !matches!(request.method, Method::GET | Method::HEAD) {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD it\n");

@@ -10,7 +10,12 @@ use millrace_status::{
 };
 
 use super::{Front, Usage};
-use crate::{feed, logging, state, stream::Stream};
+use crate::{
+    feed,
+    logging::{self, mask},
+    state,
+    stream::Stream,
+};
 
 impl Front {
     /// All of it, as of now.
@@ -53,11 +58,13 @@ impl Front {
             address: address.to_string(),
         };
         let http = door.http_addrs().iter().map(|address| listener("http", address));
-        http.chain(door.https_addrs().iter().map(|address| listener("https", address))).collect()
+        let https = door.https_addrs().iter().map(|address| listener("https", address));
+        let internal = self.internal.get().into_iter().flat_map(|door| door.http_addrs());
+        http.chain(https).chain(internal.map(|address| listener("internal", address))).collect()
     }
 
     fn totals(&self, feeds: &[FeedStatus], streams: &[StreamStatus]) -> Totals {
-        let counts = self.door.get().map(|door| door.counts()).unwrap_or_default();
+        let counts = self.counts();
         Totals {
             viewers: streams.iter().map(|stream| stream.viewers).sum(),
             bytes_out: streams.iter().map(|stream| stream.bytes_out).sum(),
@@ -72,7 +79,7 @@ impl Front {
     fn configuration(&self) -> Configuration {
         let loaded = self.reports.loaded();
         Configuration {
-            file: loaded.file.display().to_string(),
+            file: loaded.from,
             revision: loaded.revision,
             loaded_at: loaded.at.into(),
             last_error: self
@@ -83,7 +90,6 @@ impl Front {
     }
 
     fn clients(&self) -> Vec<ClientStatus> {
-        let Some(door) = self.door.get() else { return Vec::new() };
         let client = |viewer: millrace_http::ViewerInfo| ClientStatus {
             peer: viewer.peer.to_string(),
             stream: self.stream_name(&viewer.path).unwrap_or_else(|| viewer.path.to_string()),
@@ -94,7 +100,7 @@ impl Front {
             skips: viewer.stats.skips(),
             user_agent: viewer.user_agent.to_string(),
         };
-        door.viewers().into_iter().map(client).collect()
+        self.doors().flat_map(|door| door.viewers()).map(client).collect()
     }
 
     fn stream_status(&self, stream: &Stream) -> StreamStatus {
@@ -105,7 +111,7 @@ impl Front {
             name: spec.name.clone(),
             path: spec.path.clone(),
             feeds: spec.feeds.clone(),
-            command: spec.description.clone(),
+            command: spec.description.as_deref().map(|text| mask::text(text).into_owned()),
             container: format.as_ref().map(|format| format.container.name().to_owned()),
             content_type: format.as_ref().map(|format| format.content_type.to_string()),
             tracks: tracks(format.as_deref()),
@@ -136,7 +142,10 @@ fn feed_status(feed: &feed::Feed, resolved: &Resolved) -> FeedStatus {
     let format = feed.channel.format();
     FeedStatus {
         name: spec.name.clone(),
-        source: Source { kind: kind(&spec.name, resolved), description: spec.description.clone() },
+        source: Source {
+            kind: kind(&spec, resolved),
+            description: mask::text(&spec.description).into_owned(),
+        },
         activation: match spec.activation {
             feed::Activation::Continuous => Activation::Continuous,
             feed::Activation::OnDemand(linger) if linger.is_zero() => Activation::OnDemand,
@@ -157,18 +166,19 @@ fn feed_status(feed: &feed::Feed, resolved: &Resolved) -> FeedStatus {
     }
 }
 
-fn kind(feed: &str, resolved: &Resolved) -> SourceKind {
-    match resolved.feeds.get(feed).map(|feed| &feed.source) {
+fn kind(spec: &feed::FeedSpec, resolved: &Resolved) -> SourceKind {
+    match resolved.feeds.get(&spec.name).map(|feed| &feed.source) {
         Some(FinalSource::Command { .. }) | None => SourceKind::Command,
-        Some(FinalSource::File { path, .. }) if is_pipe(path) => SourceKind::Pipe,
+        Some(FinalSource::File { .. }) if is_pipe(&spec.source) => SourceKind::Pipe,
         Some(FinalSource::File { .. }) => SourceKind::File,
         Some(FinalSource::Pull { .. }) => SourceKind::Pull,
         Some(FinalSource::Publish { .. }) => SourceKind::Publish,
     }
 }
 
-fn is_pipe(path: &str) -> bool {
+fn is_pipe(source: &feed::Source) -> bool {
     use std::os::unix::fs::FileTypeExt as _;
+    let feed::Source::File { path, .. } = source else { return false };
     std::fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo())
 }
 

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use millrace_bus::Container;
-use millrace_exec::{Agent, ExecError, Spec};
+use millrace_exec::Spec;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time,
 };
 
 use super::{Picture, ppm};
+use crate::runners::{Command, RunError, Runners};
 
 /// A decoder that takes longer is broken.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -22,7 +23,7 @@ const MARGIN: u64 = 4;
 pub enum DecodeError {
     /// The decoder could not be started.
     #[error(transparent)]
-    Start(#[from] ExecError),
+    Start(#[from] RunError),
     /// What came out is no picture.
     #[error(transparent)]
     Output(#[from] ppm::PpmError),
@@ -39,12 +40,12 @@ pub async fn decode(
     container: Container,
     bytes: Vec<Bytes>,
     last: Option<u64>,
-    agent: &Agent,
+    runners: &Runners,
 ) -> Result<Picture, DecodeError> {
     let skip = last.map_or(0, |frames| frames.saturating_sub(MARGIN));
-    match run(container, &bytes, last.is_some(), skip, agent).await {
+    match run(container, &bytes, last.is_some(), skip, runners).await {
         // Fewer came than were counted.
-        Err(DecodeError::Nothing(_)) if skip > 0 => run(container, &bytes, true, 0, agent).await,
+        Err(DecodeError::Nothing(_)) if skip > 0 => run(container, &bytes, true, 0, runners).await,
         result => result,
     }
 }
@@ -54,11 +55,11 @@ async fn run(
     bytes: &[Bytes],
     last: bool,
     skip: u64,
-    agent: &Agent,
+    runners: &Runners,
 ) -> Result<Picture, DecodeError> {
     let mut spec = Spec::new(command(container, last, skip));
     (spec.stdin, spec.stdout, spec.name) = (true, true, "snapshot".to_owned());
-    let mut process = agent.start(spec).await?;
+    let mut process = runners.start(&Command { spec, image: None }).await?;
     let (stdin, stdout) = (process.stdin.take(), process.stdout.take());
     let write = async {
         if let Some(mut stdin) = stdin {

@@ -130,7 +130,7 @@ impl Stream {
         let bytes = place.available();
         let last = now.then_some(frames);
         let picture =
-            decode::decode(carried.container, bytes, last, &shop.agent).await.map_err(|e| failed(&e))?;
+            decode::decode(carried.container, bytes, last, &shop.runners).await.map_err(|e| failed(&e))?;
         shop.snapshots_decoded.fetch_add(1, Ordering::Relaxed);
         Ok(Decoded {
             point,

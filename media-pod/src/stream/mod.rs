@@ -1,5 +1,6 @@
 //! Streams: one encoding each, at a path, for any number of viewers.
 
+mod hopeless;
 mod inputs;
 mod open;
 mod run;
@@ -11,14 +12,15 @@ use std::{
 };
 
 use millrace_bus::{Channel, GopCache};
-use millrace_exec::Spec;
 use tokio::{sync::watch, task::JoinHandle};
 
-pub use together::start_together;
+pub use hopeless::feed as feed_hopeless;
+pub use together::{alone, start_together};
 
 use crate::{
     hold::{Demand, Hold},
     intake::Expected,
+    runners::Command,
     shop::Shop,
     snapshot::Snapshots,
     state::Conditions,
@@ -34,7 +36,7 @@ pub struct StreamSpec {
     /// The feeds that it needs.
     pub feeds: Vec<String>,
     /// The command that makes it; without one the feed is passed through.
-    pub command: Option<Box<Spec>>,
+    pub command: Option<Box<Command>>,
     /// How to describe that to people; no secrets.
     pub description: Option<String>,
     /// The container, where it was said.

@@ -10,18 +10,11 @@ use http::StatusCode;
 use millrace_bus::{Format, Join, Joined, Start};
 use millrace_http::{Opened, Peek, Refusal, Source};
 
-use super::Stream;
-use crate::{
-    hold::Hold,
-    state::{Condition, State},
-};
+use super::{Stream, hopeless};
+use crate::hold::Hold;
 
 /// A stream that gives nothing for this long after it was asked for is not available.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Failures in a row, without a byte in between, after which nobody is kept waiting.
-const HOPELESS: u32 = 3;
-/// How long that is believed of a fallback that is not being tried.
-const LATELY: Duration = Duration::from_secs(3);
 /// How often to look whether that is so.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -87,7 +80,7 @@ impl Stream {
             let mut look = tokio::time::interval(LOOK);
             loop {
                 look.tick().await;
-                if let Some(refusal) = self.hopeless() {
+                if let Some(refusal) = hopeless::stream(self, &self.shop) {
                     return refusal;
                 }
             }
@@ -102,61 +95,5 @@ impl Stream {
                 retry_after: Some(Duration::from_secs(5)),
             }),
         }
-    }
-}
-
-impl Stream {
-    /// Why nobody needs to wait, if nothing will come: of its command, or of a feed that it needs.
-    fn hopeless(&self) -> Option<Refusal> {
-        if self.channel.is_closed() {
-            return Some(unavailable("it is no more", false));
-        }
-        let spec = self.spec();
-        let own = || spec.command.as_ref().and_then(|_| Hopeless::of(&self.conditions.get()));
-        let feed = || spec.feeds.iter().find_map(|name| self.feed_hopeless(name, 0));
-        let why = own().or_else(feed)?;
-        Some(unavailable(&why.reason, !why.dead))
-    }
-
-    fn feed_hopeless(&self, name: &str, depth: usize) -> Option<Hopeless> {
-        let feed = self.shop.feed(name)?;
-        let condition = feed.conditions.get();
-        // A fallback rests between two tries.
-        let why =
-            Hopeless::of(&condition).or_else(|| (depth > 0).then(|| Hopeless::lately(&condition))?)?;
-        // Fallbacks do not go round: that was refused.
-        let others = |name: &String| depth < 32 && self.feed_hopeless(name, depth + 1).is_some();
-        feed.spec().fallback.iter().all(others).then_some(why)
-    }
-}
-
-struct Hopeless {
-    dead: bool,
-    reason: String,
-}
-
-impl Hopeless {
-    /// Of what need not be trying at this moment.
-    fn lately(condition: &Condition) -> Option<Self> {
-        let exit = condition.last_exit.as_ref().filter(|_| condition.failures >= HOPELESS)?;
-        let ago = exit.at.elapsed().unwrap_or_default();
-        (ago < LATELY).then(|| Self { dead: false, reason: exit.reason.clone() })
-    }
-
-    fn of(condition: &Condition) -> Option<Self> {
-        let dead = condition.state == State::Failed;
-        if !dead && (condition.state != State::Backoff || condition.failures < HOPELESS) {
-            return None;
-        }
-        let reason = condition.last_exit.as_ref().map_or("it ended", |exit| exit.reason.as_str()).to_owned();
-        Some(Self { dead, reason })
-    }
-}
-
-fn unavailable(why: &str, at_the_moment: bool) -> Refusal {
-    Refusal {
-        status: StatusCode::SERVICE_UNAVAILABLE,
-        reason: format!("not available at the moment: {why}"),
-        retry_after: at_the_moment.then_some(Duration::from_secs(2)),
     }
 }

@@ -180,7 +180,7 @@ impl Keeper {
         let Some(command) = &spec.command else { return Err(LastExit::of(&"there is no command")) };
         let subscribers = start_together(channels).await;
         let began = Instant::now();
-        let mut process = self.shop.agent.start((**command).clone()).await.map_err(|e| LastExit::of(&e))?;
+        let mut process = self.shop.runners.start(command).await.map_err(|e| LastExit::of(&e))?;
         let Some(Ok(stdout)) = process.stdout.take().map(pipe::Receiver::into_nonblocking_fd) else {
             return Err(LastExit::of(&"the command was started without an output"));
         };

@@ -46,7 +46,9 @@ pub async fn start_together(channels: &[Arc<Channel>]) -> Vec<Subscriber> {
     subscribers
 }
 
-async fn alone(channel: &Arc<Channel>) -> Joined {
+/// A place on `channel` at the newest random access point, or, where there is none yet, at the next one; at the live edge of
+/// what has no such thing.
+pub async fn alone(channel: &Arc<Channel>) -> Joined {
     let at_newest = || channel.join(Join { header: true, start: Start::Last });
     if channel.random_access_age().is_some() {
         return at_newest();

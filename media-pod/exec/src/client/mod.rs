@@ -2,6 +2,7 @@
 
 mod local;
 mod pipes;
+mod presence;
 mod process;
 
 use std::io;
@@ -19,6 +20,7 @@ use tokio::time::timeout;
 
 use local::Local;
 use pipes::Pipes;
+pub use presence::Presence;
 pub use process::{Handle, Process};
 
 use crate::error::ExecError;
@@ -124,7 +126,7 @@ impl Agent {
                 Ok(Process::new(spec, pid, ours, control, decoder, Arc::clone(&self.way)))
             }
             Some(Reply::Refused { problem }) => Err(ExecError::Refused { name: spec.name.clone(), problem }),
-            Some(Reply::Exited(_)) => Err(answer("an end without a beginning".to_owned())),
+            Some(Reply::Exited(_) | Reply::Here) => Err(answer("an end without a beginning".to_owned())),
             None => Err(lost()),
         }
     }

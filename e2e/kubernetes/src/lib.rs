@@ -1,0 +1,38 @@
+//! Behaviour of the whole on a real Kubernetes cluster, tested from outside.
+//!
+//! The cluster is that of `KUBECONFIG`, else the one of `e2e/cluster/up`. [`with_temp_namespace`] gives a test a
+//! namespace of its own, with the operator of `manifests/` installed; a test that fails prints what is in it.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a test ends by it"
+)]
+
+mod cluster;
+mod dump;
+mod install;
+mod kinds;
+mod look;
+mod operator;
+mod programs;
+mod resources;
+mod space;
+mod turn;
+mod viewer;
+mod wait;
+
+pub use cluster::{block_on, client};
+pub use install::{install, install_crds};
+pub use look::{condition, is_ready, message, name, reason, uid, words};
+pub use operator::{OPERATOR, Operator, SYSTEM};
+pub use programs::{Program, helm, kubectl, local, on_node, tool};
+pub use resources::{cluster, feed, object, pattern, steady, stream, with};
+pub use space::{Space, with_bare_namespace, with_temp_namespace, with_temp_namespace_alone};
+pub use turn::{alone, together};
+pub use viewer::{Address, curl, status_of};
+pub use wait::{LONG, await_condition, await_within};

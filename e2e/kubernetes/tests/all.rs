@@ -1,0 +1,22 @@
+//! Behaviour on a real cluster, one module for each.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
+
+mod crds;
+mod faults;
+mod harness;
+mod helm;
+mod live;
+mod operator;
+mod outage;
+mod paths;
+mod placement;
+mod quickstart;
+mod secrets;
+mod sets;
+mod verdicts;

@@ -1,0 +1,14 @@
+//! A media pod that is a member of a cluster: the real program against the real other end of its status connection.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test ends by it"
+)]
+
+mod connection;
+mod operator;
+mod pushes;
+mod reports;
+mod secrets;

@@ -1,0 +1,197 @@
+//! A media pod that is a member of a cluster: it tells the operator what it does, and runs what the operator says.
+
+mod changes;
+mod credentials;
+mod doing;
+mod first;
+mod gather;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use millrace_crds::Resolved;
+use millrace_report::{
+    client::{self, Client, Told},
+    message::{Beat, Configuration, Hello},
+};
+use tokio::sync::watch;
+
+pub use first::{First, Waiting};
+
+use self::credentials::Credentials;
+use crate::{
+    config::{Taker, Texts},
+    logging::{self, mask},
+    pod::Pod,
+};
+
+/// Between two beats, until a configuration says otherwise.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// What is told of the operator's configurations where people ask for the file.
+pub const FROM: &str = "the operator";
+
+/// Which cluster it is a member of, and as what.
+#[derive(Clone, Debug, Args)]
+pub struct Options {
+    /// Be a member of a cluster: tell the operator at each address of HOST what this media pod does, and run what it says.
+    /// Several with commas between are right, too.
+    #[arg(long, value_name = "HOST:PORT", requires_all = ["operator_ca", "operator_token", "slot"])]
+    pub operator: Option<String>,
+    /// The operator's certificate, in PEM.
+    #[arg(long, value_name = "FILE", requires = "operator")]
+    pub operator_ca: Option<PathBuf>,
+    /// Holds what proves to the operator that this media pod is of its slot.
+    #[arg(long, value_name = "FILE", requires = "operator")]
+    pub operator_token: Option<PathBuf>,
+    /// The slot whose configuration this media pod runs.
+    #[arg(long, value_name = "NAME", requires = "operator")]
+    pub slot: Option<String>,
+    /// The name of this media pod in its cluster.
+    #[arg(long, env = "POD_NAME", value_name = "NAME")]
+    pub pod_name: Option<String>,
+    /// The namespace of this media pod.
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
+    pub pod_namespace: Option<String>,
+    /// The UID of this media pod.
+    #[arg(long, env = "POD_UID", value_name = "UID")]
+    pub pod_uid: Option<String>,
+}
+
+/// See the module. Dropping it ends its connections.
+pub struct Member {
+    address: String,
+    /// Once there is something to tell.
+    client: OnceLock<Client>,
+    hello: watch::Sender<Hello>,
+    beat: watch::Sender<Arc<Beat>>,
+    interval: watch::Sender<Duration>,
+    credentials: Credentials,
+}
+
+impl Member {
+    /// Of the cluster that `options` name, if they name one.
+    pub fn of(options: &Options) -> anyhow::Result<Option<Self>> {
+        let Some(address) = options.operator.clone() else { return Ok(None) };
+        let named = |value: &Option<String>, flag: &str, env: &str| {
+            value
+                .clone()
+                .ok_or_else(|| anyhow!("--operator needs --{flag}, or {env} in the environment, too"))
+        };
+        let files = options.operator_ca.clone().zip(options.operator_token.clone());
+        let (certificate, token) = files.context("--operator needs --operator-ca and --operator-token")?;
+        let credentials = Credentials::read(certificate, token)?;
+        let hello = Hello {
+            version: logging::VERSION.to_owned(),
+            namespace: named(&options.pod_namespace, "pod-namespace", "POD_NAMESPACE")?,
+            pod: named(&options.pod_name, "pod-name", "POD_NAME")?,
+            uid: named(&options.pod_uid, "pod-uid", "POD_UID")?,
+            cluster: String::new(),
+            slot: options.slot.clone().context("--operator needs --slot")?,
+            boot: boot(),
+            token: credentials.token(),
+        };
+        let (hello, interval) = (watch::Sender::new(hello), watch::Sender::new(INTERVAL));
+        let beat = watch::Sender::new(Arc::new(Beat::default()));
+        let client = OnceLock::new();
+        Ok(Some(Self { address, client, hello, beat, interval, credentials }))
+    }
+
+    /// The connections: made now, where there is none yet.
+    fn client(&self) -> &Client {
+        self.client.get_or_init(|| {
+            let options = client::Options {
+                address: self.address.clone(),
+                certificate: self.credentials.certificate(),
+                interval: self.interval.subscribe(),
+            };
+            Client::start(options, Told { hello: self.hello.subscribe(), beat: self.beat.subscribe() })
+        })
+    }
+
+    /// Says `now`, if it is news.
+    fn tell(&self, now: Beat) {
+        self.beat.send_if_modified(|before| {
+            let another = **before != now;
+            if another {
+                *before = Arc::new(now);
+            }
+            another
+        });
+        self.client();
+    }
+
+    /// Takes from the Cluster in `resolved` what concerns the connection.
+    pub fn follow_cluster(&self, resolved: &Resolved) {
+        let cluster = &resolved.cluster;
+        self.hello.send_if_modified(|hello| {
+            let another = hello.cluster != cluster.name;
+            hello.cluster.clone_from(&cluster.name);
+            another
+        });
+        self.interval.send_if_modified(|interval| {
+            let another = *interval != cluster.heartbeat.interval.get();
+            *interval = cluster.heartbeat.interval.get();
+            another
+        });
+    }
+
+    /// Tells the operator what `pod` does, and gives what it says to `taker`, for ever.
+    pub async fn serve(&self, pod: &Arc<Pod>, taker: &Taker) {
+        tokio::join!(self.report(pod, taker), self.listen(pod, taker), self.credentials.follow(&self.hello));
+    }
+
+    async fn report(&self, pod: &Pod, taker: &Taker) {
+        let reports = taker.reports();
+        let mut changes = changes::Changes::new(reports.watch(), self.interval.subscribe());
+        loop {
+            changes.watch(pod);
+            self.tell(gather::beat(pod, reports));
+            changes.next().await;
+        }
+    }
+
+    async fn listen(&self, pod: &Pod, taker: &Taker) {
+        let mut heard = self.client().heard();
+        loop {
+            if let Some(new) = heard.configuration.borrow_and_update().clone() {
+                taker.take(FROM, &texts(&new));
+                self.follow_cluster(&pod.resolved());
+            }
+            if let Some(new) = heard.directory.borrow_and_update().clone() {
+                mask::learn_token(&new.token);
+                pod.shop().directory.store(new);
+            }
+            let told = tokio::select! {
+                told = heard.configuration.changed() => told,
+                told = heard.directory.changed() => told,
+            };
+            if told.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+}
+
+/// What the operator says, as if it stood in files.
+fn texts(configuration: &Configuration) -> Texts {
+    let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+    Texts {
+        texts: vec![file("millrace.yaml", &configuration.yaml), file("secrets.yaml", &configuration.secrets)],
+        number: Some(configuration.revision),
+    }
+}
+
+/// Names one start of the program.
+fn boot() -> String {
+    let mut bytes = [0; 8];
+    if aws_lc_rs::rand::fill(&mut bytes).is_err() {
+        bytes =
+            jiff::Timestamp::now().as_nanosecond().to_le_bytes().first_chunk().copied().unwrap_or_default();
+    }
+    format!("{:016x}", u64::from_le_bytes(bytes))
+}

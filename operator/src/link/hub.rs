@@ -1,0 +1,273 @@
+//! What media pods said, and what each is to be told. No I/O.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use millrace_report::message::{Beat, Configuration, Directory, Doing, Hello, Refused};
+use tokio::time::Instant;
+
+/// Three beats of a second: a Cluster's defaults.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+use crate::key::ClusterKey;
+
+/// What a pod said.
+#[derive(Clone, Debug, Default)]
+pub struct Heard {
+    /// Another at each start of its program.
+    pub boot: String,
+    /// The slot whose token it has.
+    pub slot: String,
+    /// The revision of the configuration that it runs.
+    pub revision: u64,
+    /// Why it refused a newer one.
+    pub refused: Option<Refused>,
+    /// Whether it drains.
+    pub draining: bool,
+    /// Its feeds.
+    pub feeds: Arc<BTreeMap<String, Doing>>,
+    /// Its streams.
+    pub streams: Arc<BTreeMap<String, Doing>>,
+}
+
+/// What a Cluster's pods are to be told.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// What each slot's pod is to run, by the slot's name.
+    pub configurations: BTreeMap<String, Arc<Configuration>>,
+    /// Where everything is.
+    pub directory: Directory,
+}
+
+#[derive(Debug)]
+struct Pod {
+    name: String,
+    namespace: String,
+    cluster: Option<ClusterKey>,
+    heard: Heard,
+    last: Instant,
+    beaten: bool,
+    silent: bool,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    configurations: BTreeMap<String, Arc<Configuration>>,
+    directory: Option<Arc<Directory>>,
+    patience: Option<Duration>,
+}
+
+/// All pods that are connected.
+#[derive(Debug, Default)]
+pub(super) struct Hub {
+    pods: HashMap<String, Pod>,
+    clusters: HashMap<ClusterKey, Known>,
+}
+
+impl Hub {
+    pub(super) fn joined(&mut self, hello: Hello, cluster: Option<ClusterKey>, now: Instant) {
+        // Until its first beat, what it said on the connection before counts, if it is the same process.
+        let before = self.pods.remove(&hello.uid).filter(|pod| pod.heard.boot == hello.boot);
+        let (heard, beaten) = before.map_or((Heard::default(), false), |pod| (pod.heard, pod.beaten));
+        let heard = Heard { boot: hello.boot, slot: hello.slot, ..heard };
+        let pod = Pod {
+            name: hello.pod,
+            namespace: hello.namespace,
+            cluster,
+            heard,
+            last: now,
+            beaten,
+            silent: false,
+        };
+        self.pods.insert(hello.uid, pod);
+    }
+
+    /// Whether it says something new.
+    pub(super) fn beat(&mut self, uid: &str, beat: Beat, now: Instant) -> bool {
+        let Some(pod) = self.pods.get_mut(uid) else { return false };
+        pod.last = now;
+        let mut news = !pod.beaten || pod.silent;
+        pod.beaten = true;
+        pod.silent = false;
+        let heard = &mut pod.heard;
+        news |= replace(&mut heard.revision, beat.revision);
+        news |= replace(&mut heard.refused, beat.refused);
+        news |= replace(&mut heard.draining, beat.draining);
+        if let Some(feeds) = beat.feeds {
+            news |= replace(&mut heard.feeds, Arc::new(feeds));
+        }
+        if let Some(streams) = beat.streams {
+            news |= replace(&mut heard.streams, Arc::new(streams));
+        }
+        news
+    }
+
+    pub(super) fn gone(&mut self, uid: &str) -> Option<ClusterKey> {
+        // It is kept until it counts as silent: a connection that ends is no death, it comes again at once.
+        self.pods.get(uid).filter(|pod| !pod.beaten)?;
+        self.pods.remove(uid)?.cluster
+    }
+
+    pub(super) fn cluster(&self, uid: &str) -> Option<ClusterKey> {
+        self.pods.get(uid)?.cluster.clone()
+    }
+
+    pub(super) fn connected(&self) -> usize {
+        self.pods.values().filter(|pod| !pod.silent).count()
+    }
+
+    /// Those that have become silent since it was asked last.
+    pub(super) fn silent(&mut self, now: Instant) -> Vec<(ClusterKey, String)> {
+        let mut silent = Vec::new();
+        for pod in self.pods.values_mut().filter(|pod| !pod.silent) {
+            let known = pod.cluster.as_ref().and_then(|cluster| self.clusters.get(cluster));
+            if now - pod.last > known.and_then(|known| known.patience).unwrap_or(PATIENCE) {
+                pod.silent = true;
+                silent.extend(pod.cluster.clone().map(|cluster| (cluster, pod.name.clone())));
+            }
+        }
+        self.pods.retain(|_, pod| now - pod.last < Duration::from_mins(1));
+        silent
+    }
+
+    pub(super) fn heard(&self, cluster: &ClusterKey, now: Instant) -> Vec<(String, Heard)> {
+        let patience = self.clusters.get(cluster).and_then(|known| known.patience).unwrap_or(PATIENCE);
+        let of = self.pods.iter().filter(|(_, pod)| pod.cluster.as_ref() == Some(cluster));
+        let speaks = of.filter(|(_, pod)| pod.beaten && now - pod.last <= patience);
+        speaks.map(|(uid, pod)| (uid.clone(), pod.heard.clone())).collect()
+    }
+
+    pub(super) fn patience(&mut self, cluster: &ClusterKey, patience: Duration) {
+        self.clusters.entry(cluster.clone()).or_default().patience = Some(patience);
+    }
+
+    pub(super) fn pods_of(&self, cluster: &ClusterKey) -> Vec<String> {
+        let of = self.pods.iter().filter(|(_, pod)| pod.cluster.as_ref() == Some(cluster));
+        of.map(|(uid, _)| uid.clone()).collect()
+    }
+
+    pub(super) fn want(&mut self, cluster: &ClusterKey, wanted: Wanted) {
+        let known = self.clusters.entry(cluster.clone()).or_default();
+        known.configurations = wanted.configurations;
+        let before = known.directory.as_ref().map_or(0, |directory| directory.revision);
+        let same = |old: &Arc<Directory>| **old == Directory { revision: before, ..wanted.directory.clone() };
+        if !known.directory.as_ref().is_some_and(same) {
+            known.directory = Some(Arc::new(Directory { revision: before + 1, ..wanted.directory }));
+        }
+        // A pod that had no configuration could not say of which Cluster it is.
+        for pod in self.pods.values_mut().filter(|pod| pod.cluster.is_none()) {
+            if pod.namespace == cluster.namespace && known.configurations.contains_key(&pod.heard.slot) {
+                pod.cluster = Some(cluster.clone());
+            }
+        }
+    }
+
+    pub(super) fn forget(&mut self, cluster: &ClusterKey) {
+        self.clusters.remove(cluster);
+    }
+
+    pub(super) fn to_tell(&self, uid: &str) -> (Option<Arc<Configuration>>, Option<Arc<Directory>>) {
+        let of = |pod: &Pod| Some((pod.heard.clone(), self.clusters.get(pod.cluster.as_ref()?)?));
+        let Some((heard, known)) = self.pods.get(uid).filter(|pod| pod.beaten).and_then(of) else {
+            return (None, None);
+        };
+        let refused = heard.refused.as_ref().map_or(0, |refused| refused.revision);
+        let newer = |it: &&Arc<Configuration>| it.revision > heard.revision.max(refused);
+        let configuration = known.configurations.get(&heard.slot).filter(newer);
+        (configuration.cloned(), known.directory.clone())
+    }
+}
+
+fn replace<T: PartialEq>(old: &mut T, new: T) -> bool {
+    let differs = *old != new;
+    *old = new;
+    differs
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_report::message::State;
+
+    use super::*;
+
+    fn hello(uid: &str) -> Hello {
+        let of = |text: &str| text.to_owned();
+        Hello {
+            uid: of(uid),
+            pod: of(uid),
+            namespace: of("ns"),
+            slot: of("slot"),
+            boot: of("b"),
+            ..Hello::default()
+        }
+    }
+
+    fn cluster() -> ClusterKey {
+        ClusterKey::new("ns", "main")
+    }
+
+    fn wanted(revision: u64) -> Wanted {
+        let configuration = Configuration { revision, yaml: String::new(), secrets: String::new() };
+        let configurations = [("slot".to_owned(), Arc::new(configuration))].into();
+        Wanted { configurations, directory: Directory::default() }
+    }
+
+    fn told(hub: &Hub) -> (Option<u64>, Option<u64>) {
+        let (configuration, directory) = hub.to_tell("u");
+        (configuration.map(|it| it.revision), directory.map(|it| it.revision))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_changes_is_news() {
+        let (mut hub, now) = (Hub::default(), Instant::now());
+        hub.joined(hello("u"), Some(cluster()), now);
+        assert!(hub.heard(&cluster(), now).is_empty(), "it has said nothing yet");
+        let feeds =
+            BTreeMap::from([("door".to_owned(), Doing { state: State::Running, ..Doing::default() })]);
+        let first = Beat { revision: 1, feeds: Some(feeds.clone()), ..Beat::default() };
+        assert!(hub.beat("u", first.clone(), now));
+        assert!(!hub.beat("u", Beat { viewers: 9, ..first.clone() }, now));
+        assert!(!hub.beat("u", Beat { feeds: None, ..first.clone() }, now));
+        assert_eq!(*hub.heard(&cluster(), now)[0].1.feeds, feeds);
+        assert!(hub.beat("u", Beat { revision: 2, feeds: None, ..first }, now));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn three_missed_beats_are_silence_and_a_connection_that_ends_is_not() {
+        let (mut hub, now) = (Hub::default(), Instant::now());
+        hub.joined(hello("u"), Some(cluster()), now);
+        hub.beat("u", Beat::default(), now);
+        assert_eq!(hub.gone("u"), None);
+        let later = now + Duration::from_millis(2900);
+        assert!(hub.silent(later).is_empty());
+        assert_eq!(hub.heard(&cluster(), later).len(), 1);
+        let late = now + Duration::from_millis(3100);
+        assert_eq!(hub.silent(late), [(cluster(), "u".to_owned())]);
+        assert!(hub.silent(late).is_empty(), "told once");
+        assert!(hub.heard(&cluster(), late).is_empty());
+        assert!(hub.beat("u", Beat::default(), late), "it speaks again");
+        hub.patience(&cluster(), Duration::from_secs(1));
+        assert_eq!(hub.silent(late + Duration::from_millis(1100)).len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pod_is_told_what_is_newer_than_what_it_runs_or_refused() {
+        let (mut hub, now) = (Hub::default(), Instant::now());
+        hub.joined(hello("u"), None, now);
+        hub.want(&cluster(), wanted(5));
+        assert_eq!(told(&hub), (None, None), "it is not known what it runs");
+        hub.beat("u", Beat { revision: 4, ..Beat::default() }, now);
+        assert_eq!(told(&hub), (Some(5), Some(1)));
+        let refused = Some(Refused { revision: 5, reason: "no".to_owned() });
+        hub.beat("u", Beat { revision: 4, refused, ..Beat::default() }, now);
+        assert_eq!(told(&hub), (None, Some(1)));
+        hub.want(&cluster(), wanted(6));
+        assert_eq!(told(&hub), (Some(6), Some(1)), "the same directory has the same revision");
+        let directory = Directory { token: "t".to_owned(), ..Directory::default() };
+        hub.want(&cluster(), Wanted { directory, ..wanted(6) });
+        assert_eq!(told(&hub), (Some(6), Some(2)));
+    }
+}

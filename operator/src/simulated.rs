@@ -1,0 +1,379 @@
+//! A little API server with a kubelet and media pods, which carries out decisions until there is nothing to decide.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::SignedDuration;
+use k8s_openapi::{
+    api::core::v1::{ConfigMap, Pod, PodCondition, Secret, Service},
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
+};
+use kube::{Resource, ResourceExt};
+use millrace_crds::{
+    FinalSecret,
+    kinds::{Cluster, Feed, Room, Stream},
+};
+use millrace_report::message::{Doing, State};
+
+use crate::{
+    decide::decide,
+    decision::{Apply, Decision, Delete, Event, Kind, Object, Status},
+    labels,
+    view::{Reported, Settings, View},
+};
+
+pub struct Simulated {
+    pub view: View,
+    pub events: Vec<Event>,
+    /// What media pods report of Feeds and Streams that are not idle.
+    pub doing: BTreeMap<String, Doing>,
+    /// Pods that are made while this is false never become Ready.
+    pub kubelet: bool,
+    next: u64,
+}
+
+pub fn settings() -> Settings {
+    Settings {
+        media_pod_image: "millrace/media-pod:test".into(),
+        transcoder_image: "millrace/transcoder:test".into(),
+        image_pull_policy: Some("IfNotPresent".into()),
+        operator_address: "millrace-operator-link.millrace-system.svc:9443".into(),
+        operator_certificate: "-----BEGIN CERTIFICATE-----".into(),
+        token_key: b"key".to_vec(),
+    }
+}
+
+impl Simulated {
+    /// With the objects of YAML documents.
+    pub fn new(yaml: &str) -> Self {
+        let view = View {
+            namespace: "video".into(),
+            name: "default".into(),
+            cluster: None,
+            feeds: vec![],
+            streams: vec![],
+            rooms: vec![],
+            unreadable: vec![],
+            secrets: BTreeMap::new(),
+            config_maps: vec![],
+            slot_secrets: vec![],
+            pods: vec![],
+            services: vec![],
+            budgets: vec![],
+            nodes: vec!["10.0.0.2".parse().unwrap(), "10.0.0.1".parse().unwrap()],
+            reports: BTreeMap::new(),
+            settings: Arc::new(settings()),
+            now: "2026-01-01T00:00:00Z".parse().unwrap(),
+        };
+        let mut all = Self { view, events: vec![], doing: BTreeMap::new(), kubelet: true, next: 0 };
+        all.write(yaml);
+        all
+    }
+
+    fn meta(&mut self, name: &str, old: Option<&ObjectMeta>) -> ObjectMeta {
+        self.next += 1;
+        let mut meta = old.cloned().unwrap_or_else(|| ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: Some(self.view.namespace.clone()),
+            uid: Some(format!("uid-{}-{name}", self.next)),
+            creation_timestamp: Some(Time(self.view.now)),
+            ..ObjectMeta::default()
+        });
+        meta.generation = Some(meta.generation.unwrap_or(0) + 1);
+        meta
+    }
+
+    /// `kubectl apply`.
+    pub fn write(&mut self, yaml: &str) {
+        let objects =
+            millrace_crds::read("test.yaml", yaml).unwrap_or_else(|wrong| panic!("{wrong:?}")).objects;
+        for (name, spec) in objects.clusters {
+            let old = self.view.cluster.clone();
+            let metadata = self.meta(&name, old.as_ref().map(|it| &it.metadata));
+            let status = old.and_then(|it| it.status.clone());
+            self.view.cluster = Some(Arc::new(Cluster { metadata, spec, status }));
+        }
+        for (name, spec) in objects.feeds {
+            let old = self.view.feeds.iter().find(|it| it.name_any() == name).cloned();
+            let metadata = self.meta(&name, old.as_ref().map(|it| &it.metadata));
+            let status = old.and_then(|it| it.status.clone());
+            put(&mut self.view.feeds, Feed { metadata, spec, status });
+        }
+        for (name, spec) in objects.streams {
+            let old = self.view.streams.iter().find(|it| it.name_any() == name).cloned();
+            let metadata = self.meta(&name, old.as_ref().map(|it| &it.metadata));
+            let status = old.and_then(|it| it.status.clone());
+            put(&mut self.view.streams, Stream { metadata, spec, status });
+        }
+        for (name, spec) in objects.rooms {
+            let metadata = self.meta(&name, None);
+            put(&mut self.view.rooms, Room { metadata, spec, status: None });
+        }
+        for secret in objects.secrets {
+            self.view.secrets.insert(secret.name.clone(), secret);
+        }
+    }
+
+    pub fn delete_feed(&mut self, name: &str) {
+        self.view.feeds.retain(|it| it.name_any() != name);
+    }
+
+    pub fn delete_stream(&mut self, name: &str) {
+        self.view.streams.retain(|it| it.name_any() != name);
+    }
+
+    pub fn pass(&mut self, seconds: i64) {
+        self.view.now = self.view.now.checked_add(SignedDuration::from_secs(seconds)).unwrap();
+    }
+
+    /// Decides, and carries out what was decided.
+    pub fn step(&mut self) -> Decision {
+        let decision = decide(&self.view);
+        self.carry_out(&decision);
+        if self.kubelet {
+            self.kubelet();
+        }
+        self.reports();
+        decision
+    }
+
+    /// Steps until there is nothing to decide; every decision on the way.
+    pub fn settle(&mut self) -> Vec<Decision> {
+        let mut all = Vec::new();
+        if self.kubelet {
+            self.kubelet();
+        }
+        self.reports();
+        for _ in 0..50 {
+            self.pass(1);
+            let decision = self.step();
+            let done = is_empty(&decision);
+            all.push(decision);
+            if done {
+                return all;
+            }
+        }
+        panic!("it never settles: {:#?}", all.last());
+    }
+
+    fn carry_out(&mut self, decision: &Decision) {
+        for apply in &decision.apply {
+            self.apply(apply);
+        }
+        for delete in &decision.delete {
+            self.delete(delete);
+        }
+        for status in &decision.status {
+            match status.clone() {
+                Status::Cluster { status, .. } => {
+                    let mut it = self.view.cluster.as_deref().cloned().unwrap();
+                    it.status = Some(*status);
+                    self.view.cluster = Some(Arc::new(it));
+                }
+                Status::Feed { name, status } => {
+                    edit(&mut self.view.feeds, &name, |it| it.status = Some(*status));
+                }
+                Status::Stream { name, status } => {
+                    edit(&mut self.view.streams, &name, |it| it.status = Some(*status));
+                }
+                Status::Room { name, status } => {
+                    edit(&mut self.view.rooms, &name, |it| it.status = Some(*status));
+                }
+            }
+        }
+        self.events.extend(decision.events.iter().cloned());
+    }
+
+    fn apply(&mut self, apply: &Apply) {
+        match apply.object.clone() {
+            Object::ConfigMap(it) => {
+                self.merge(*it, |view| &mut view.config_maps, |old: &mut ConfigMap, new| old.data = new.data);
+            }
+            Object::Secret(it) => {
+                self.merge(*it, |view| &mut view.slot_secrets, |old: &mut Secret, new| old.data = new.data);
+            }
+            Object::Pod(it) => self.merge(
+                *it,
+                |view| &mut view.pods,
+                |old: &mut Pod, new| {
+                    if let Some(spec) = new.spec {
+                        old.spec = Some(spec);
+                    }
+                },
+            ),
+            Object::Service(it) => self.merge(
+                *it,
+                |view| &mut view.services,
+                |old: &mut Service, new| {
+                    old.spec = new.spec;
+                    for port in old.spec.as_mut().unwrap().ports.iter_mut().flatten() {
+                        port.node_port = Some(30000 + port.port % 1000);
+                    }
+                    old.spec.as_mut().unwrap().cluster_ip = Some("10.96.0.1".into());
+                },
+            ),
+            Object::PodDisruptionBudget(it) => {
+                self.merge(
+                    *it,
+                    |view| &mut view.budgets,
+                    |old: &mut k8s_openapi::api::policy::v1::PodDisruptionBudget, new| old.spec = new.spec,
+                );
+            }
+            Object::Feed(it) => {
+                self.merge(*it, |view| &mut view.feeds, |old: &mut Feed, new| old.spec = new.spec);
+            }
+            Object::Stream(it) => {
+                self.merge(*it, |view| &mut view.streams, |old: &mut Stream, new| old.spec = new.spec);
+            }
+        }
+    }
+
+    fn merge<K: Resource<DynamicType = ()> + Clone>(
+        &mut self,
+        new: K,
+        list: impl Fn(&mut View) -> &mut Vec<Arc<K>>,
+        into: impl Fn(&mut K, K),
+    ) {
+        let name = new.name_any();
+        let old = list(&mut self.view).iter().find(|it| it.name_any() == name).cloned();
+        let mut meta = self.meta(&name, old.as_ref().map(|it| it.meta()));
+        let wanted = new.meta().clone();
+        meta.labels.get_or_insert_default().extend(wanted.labels.unwrap_or_default());
+        meta.annotations.get_or_insert_default().extend(wanted.annotations.unwrap_or_default());
+        if wanted.owner_references.is_some() {
+            meta.owner_references = wanted.owner_references;
+        }
+        let mut merged = old.map_or_else(|| new.clone(), |old| old.as_ref().clone());
+        into(&mut merged, new);
+        *merged.meta_mut() = meta;
+        put(list(&mut self.view), merged);
+    }
+
+    fn delete(&mut self, delete: &Delete) {
+        fn drop_from<K: Resource<DynamicType = ()>>(all: &mut Vec<Arc<K>>, delete: &Delete) {
+            let before = all.len();
+            all.retain(|it| it.name_any() != delete.name || it.uid().as_deref() != Some(&delete.uid));
+            assert_eq!(all.len() + 1, before, "{delete:?} is not there");
+        }
+        match delete.kind {
+            Kind::ConfigMap => drop_from(&mut self.view.config_maps, delete),
+            Kind::Secret => drop_from(&mut self.view.slot_secrets, delete),
+            Kind::Pod => drop_from(&mut self.view.pods, delete),
+            Kind::Service => drop_from(&mut self.view.services, delete),
+            Kind::PodDisruptionBudget => drop_from(&mut self.view.budgets, delete),
+            Kind::Feed => drop_from(&mut self.view.feeds, delete),
+            Kind::Stream => drop_from(&mut self.view.streams, delete),
+        }
+    }
+
+    fn kubelet(&mut self) {
+        for (place, pod) in self.view.pods.iter_mut().enumerate() {
+            let mut new = pod.as_ref().clone();
+            let status = new.status.get_or_insert_default();
+            if status.phase.is_none() {
+                status.phase = Some("Running".into());
+                status.pod_ip = Some(format!("10.244.0.{}", place + 1));
+                status.conditions = Some(vec![PodCondition {
+                    type_: "Ready".into(),
+                    status: "True".into(),
+                    ..PodCondition::default()
+                }]);
+                *pod = Arc::new(new);
+            }
+        }
+    }
+
+    fn reports(&mut self) {
+        let mut reports = BTreeMap::new();
+        for pod in self.view.pods.iter().filter(|pod| crate::build::rollout::is_ready(pod)) {
+            let Some(map) = self
+                .view
+                .config_maps
+                .iter()
+                .find(|map| pod.labels().get(labels::SLOT) == Some(&map.name_any()))
+            else {
+                continue;
+            };
+            let data = map.data.clone().unwrap();
+            let objects = millrace_crds::read("millrace.yaml", &data["millrace.yaml"]).unwrap().objects;
+            let doing = |name: &String| (name.clone(), self.doing.get(name).cloned().unwrap_or_default());
+            let report = Reported {
+                boot: "boot".into(),
+                revision: data["revision"].parse().unwrap(),
+                refused: None,
+                feeds: objects.feeds.iter().map(|(name, _)| doing(name)).collect(),
+                streams: objects.streams.iter().map(|(name, _)| doing(name)).collect(),
+            };
+            reports.insert(pod.uid().unwrap(), report);
+        }
+        self.view.reports = reports;
+    }
+
+    /// Status and reason of the `Ready` condition, of `Feed/door` and the like.
+    pub fn ready(&self, of: &str) -> String {
+        let (kind, name) = of.split_once('/').unwrap();
+        let conditions = match kind {
+            "Feed" => self
+                .view
+                .feeds
+                .iter()
+                .find(|it| it.name_any() == name)
+                .and_then(|it| Some(it.status.clone()?.conditions)),
+            "Stream" => self
+                .view
+                .streams
+                .iter()
+                .find(|it| it.name_any() == name)
+                .and_then(|it| Some(it.status.clone()?.conditions)),
+            "Room" => self
+                .view
+                .rooms
+                .iter()
+                .find(|it| it.name_any() == name)
+                .and_then(|it| Some(it.status.clone()?.conditions)),
+            _ => self.view.cluster.as_ref().and_then(|it| Some(it.status.clone()?.conditions)),
+        };
+        let conditions = conditions.unwrap_or_default();
+        conditions
+            .first()
+            .map_or_else(String::new, |it| format!("{}/{}: {}", it.status, it.reason, it.message))
+    }
+
+    /// Each slot's configuration, by the slot's name.
+    pub fn yaml(&self) -> BTreeMap<String, String> {
+        let data = |map: &Arc<ConfigMap>| map.data.as_ref().unwrap()["millrace.yaml"].clone();
+        self.view.config_maps.iter().map(|map| (map.name_any(), data(map))).collect()
+    }
+
+    pub fn secret(&mut self, name: &str, key: &str, value: &str) {
+        let data = BTreeMap::from([(key.to_owned(), value.as_bytes().to_vec())]);
+        self.view.secrets.insert(name.into(), FinalSecret { name: name.into(), kind: "Opaque".into(), data });
+    }
+
+    pub fn pods(&self) -> Vec<String> {
+        self.view.pods.iter().map(|pod| pod.name_any()).collect()
+    }
+}
+
+pub fn doing(state: State) -> Doing {
+    Doing { state, ..Doing::default() }
+}
+
+pub fn is_empty(decision: &Decision) -> bool {
+    decision.apply.is_empty()
+        && decision.delete.is_empty()
+        && decision.status.is_empty()
+        && decision.events.is_empty()
+        && decision.again.is_none()
+}
+
+fn put<K: Resource<DynamicType = ()>>(all: &mut Vec<Arc<K>>, new: K) {
+    all.retain(|it| it.name_any() != new.name_any());
+    all.push(Arc::new(new));
+}
+
+fn edit<K: Resource<DynamicType = ()> + Clone>(all: &mut [Arc<K>], name: &str, change: impl FnOnce(&mut K)) {
+    let it = all.iter_mut().find(|it| it.name_any() == name).unwrap();
+    let mut new = it.as_ref().clone();
+    change(&mut new);
+    *it = Arc::new(new);
+}

@@ -1,0 +1,76 @@
+//! Conditions, merged with those that were there.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use crate::reason::{Reason, Why};
+
+/// A condition as it is to be.
+pub struct Wanted {
+    /// Its type.
+    pub kind: &'static str,
+    /// Whether it holds.
+    pub holds: bool,
+    /// Why.
+    pub why: Why,
+}
+
+/// `Ready`.
+pub fn ready(holds: bool, why: Why) -> Wanted {
+    Wanted { kind: "Ready", holds, why }
+}
+
+/// A condition that is said where it is wrong, and then until it is well again.
+pub fn said(
+    old: &[Condition],
+    kind: &'static str,
+    wrong: Option<Why>,
+    well: Reason,
+    sentence: &str,
+) -> Option<Wanted> {
+    match wrong {
+        Some(why) => Some(Wanted { kind, holds: true, why }),
+        None if find(old, kind).is_some() => {
+            Some(Wanted { kind, holds: false, why: Why::new(well, sentence) })
+        }
+        None => None,
+    }
+}
+
+/// The condition of this type.
+pub fn find<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|condition| condition.type_ == kind)
+}
+
+/// The reason of `Ready`, if there is one.
+pub fn reason(conditions: &[Condition]) -> Option<Reason> {
+    Reason::of(&find(conditions, "Ready")?.reason)
+}
+
+/// The conditions in this order, each with the time of its last change of status.
+pub fn merge(
+    old: &[Condition],
+    wanted: Vec<Wanted>,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let one = |it: Wanted| {
+        let status = if it.holds { "True" } else { "False" };
+        let before = find(old, it.kind).filter(|before| before.status == status);
+        Condition {
+            type_: it.kind.to_owned(),
+            status: status.to_owned(),
+            reason: it.why.reason.name().to_owned(),
+            message: it.why.message.chars().take(4096).collect(),
+            observed_generation: generation,
+            last_transition_time: before
+                .map_or_else(|| Time(seconds(now)), |it| it.last_transition_time.clone()),
+        }
+    };
+    wanted.into_iter().map(one).collect()
+}
+
+/// Kubernetes keeps times in whole seconds.
+pub fn seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}

@@ -1,0 +1,38 @@
+//! What people see of each resource. Only what changed is written.
+
+mod address;
+mod cluster;
+mod conditions;
+mod events;
+mod exit;
+mod feed;
+mod pod_state;
+mod readiness;
+mod room;
+mod set;
+mod stream;
+
+use crate::{decide::Known, decision::Decision, view::View};
+
+/// Writes what changed, with the events about it.
+pub fn write(view: &View, known: &Known<'_>, into: &mut Decision) {
+    let place = address::find(view, known);
+    let mut feeds = cluster::Count::default();
+    let mut ready = readiness::Feeds::new();
+    for feed in &view.feeds {
+        if feed.spec.each.is_none() {
+            feed::write(view, known, feed, &mut ready, &mut feeds, into);
+        }
+    }
+    let mut streams = readiness::Streams::new();
+    for stream in view.streams.iter().filter(|it| it.spec.each.is_none() && it.spec.each_of.is_none()) {
+        stream::write(view, known, stream, place.as_ref(), &ready, &mut streams, into);
+    }
+    set::write(view, known, &ready, &streams, into);
+    for room in &view.rooms {
+        room::write(view, room, into);
+    }
+    if let Some(cluster) = &view.cluster {
+        cluster::write(view, known, cluster, place.as_ref(), &feeds, into);
+    }
+}
