@@ -67,6 +67,7 @@ async fn serve(options: Run, local: Option<Agent>) -> anyhow::Result<()> {
     let threads = options.egress_threads.unwrap_or_else(cores);
     let egress = Arc::new(Egress::start(threads).context("the egress threads could not be started")?);
     let member = Member::of(&options.member)?.map(Arc::new);
+    let template = options.member.pod_template.clone();
     let First { from, texts, loaded, highest } = tokio::select! {
         first = first(&options, member.as_deref(), &egress) => first?,
         _ = term.recv() => return Ok(()),
@@ -102,7 +103,7 @@ async fn serve(options: Run, local: Option<Agent>) -> anyhow::Result<()> {
 
     let began_with = listeners(&pod.resolved());
     let renewed = Box::new(move |resolved: &Resolved| renew(certificates.as_ref(), &began_with, resolved));
-    let taker = Arc::new(Taker::new(pod.clone(), reports, is_member, renewed));
+    let taker = Arc::new(Taker::new(pod.clone(), reports, is_member, renewed).only_for(template));
     let texts = Some(texts).filter(|_| from != member::FROM);
     let mut tasks = JoinSet::new();
     tasks.spawn(Follower::new(options.config.files.clone(), texts).follow(taker.clone()));

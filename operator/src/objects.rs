@@ -1,6 +1,7 @@
 //! All objects of a Cluster: those that are missing or not as they should be, and those that are needed no more.
 
 use kube::ResourceExt;
+use millrace_report::message::Configuration;
 
 use crate::{
     build::{Owner, budget, config_map, pod, rollout, same, secret, service},
@@ -17,7 +18,9 @@ pub fn build(view: &View, kept: &Kept<'_>, owner: &Owner, known: &Known<'_>, int
     let Some(resolved) = &known.settled.resolved else { return };
     for (name, slot) in &known.slots {
         let before = kept.slots.get(name);
-        let configuration = &slot.content.configuration;
+        let template = pod::template(owner, &view.settings, name, &slot.content.part);
+        let configuration =
+            &Configuration { template: template.hash.clone(), ..slot.content.configuration.clone() };
         let wanted = secret::build(owner, &view.settings, name, &slot.placement, configuration);
         if !before.and_then(|it| it.secret).is_some_and(|there| same::holds(there, &wanted)) {
             into.apply.push(Apply { manager: Manager::Config, object: Object::Secret(Box::new(wanted)) });
@@ -26,7 +29,6 @@ pub fn build(view: &View, kept: &Kept<'_>, owner: &Owner, known: &Known<'_>, int
         if !before.and_then(|it| it.config_map).is_some_and(|there| same::holds(there, &wanted)) {
             into.apply.push(Apply { manager: Manager::Config, object: Object::ConfigMap(Box::new(wanted)) });
         }
-        let template = pod::template(owner, &view.settings, name, &slot.content.part);
         let mut feeds = slot.placement.feeds.keys();
         let feed = feeds.next().filter(|_| feeds.next().is_none()).map(String::as_str);
         let pods = known.pods.get(name).map_or(&[][..], Vec::as_slice);

@@ -90,7 +90,12 @@ impl Operator {
     }
 
     pub fn push(&self, revision: u64, yaml: &str, secrets: &str) {
-        let new = Configuration { revision, yaml: yaml.to_owned(), secrets: secrets.to_owned() };
+        let new = Configuration {
+            revision,
+            yaml: yaml.to_owned(),
+            secrets: secrets.to_owned(),
+            template: String::new(),
+        };
         assert!(self.server.as_ref().unwrap().configure(UID, Arc::new(new)), "nobody is there");
     }
 

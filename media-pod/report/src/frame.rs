@@ -94,8 +94,12 @@ mod tests {
     fn sample() -> Vec<u8> {
         let feeds = [("door".to_owned(), Doing::default())].into();
         let beat = ToOperator::Beat(Beat { revision: 3, feeds: Some(feeds), ..Beat::default() });
-        let configuration =
-            Configuration { revision: 4, yaml: "kind: Feed\n".to_owned(), secrets: String::new() };
+        let configuration = Configuration {
+            revision: 4,
+            yaml: "kind: Feed\n".to_owned(),
+            secrets: String::new(),
+            template: String::new(),
+        };
         [encode(&beat).unwrap(), encode(&ToPod::Configuration(configuration)).unwrap()].concat()
     }
 

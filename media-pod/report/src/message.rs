@@ -162,6 +162,9 @@ pub struct Configuration {
     pub yaml: String,
     /// The Secrets they name, as YAML documents.
     pub secrets: String,
+    /// The template of the pods that can run it; a pod of another one goes on with what it has. Empty: any.
+    #[serde(default)]
+    pub template: String,
 }
 
 /// Where streams and feeds of other media pods are.

@@ -84,7 +84,12 @@ async fn until<T>(events: &mut Receiver<Event>, wanted: impl Fn(&Event) -> Optio
 }
 
 fn configuration(revision: u64) -> Arc<Configuration> {
-    Arc::new(Configuration { revision, yaml: format!("# {revision}"), secrets: String::new() })
+    Arc::new(Configuration {
+        revision,
+        yaml: format!("# {revision}"),
+        secrets: String::new(),
+        template: String::new(),
+    })
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ const LARGEST: u64 = 16 << 20;
 const BETWEEN: &str = "\n---\n";
 /// In the folder of a file that a cluster's operator writes: which revision of it that is.
 const REVISION: &str = "revision";
+/// And which pods it is for.
+const TEMPLATE: &str = "template";
 
 /// What the files of a configuration say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct Texts {
     pub texts: Vec<(String, String)>,
     /// The revision that all of them have reached, where a number stands beside each of them.
     pub number: Option<u64>,
+    /// The template of the pods that it is for, where a name stands beside one of them.
+    pub template: Option<String>,
 }
 
 impl Texts {
@@ -35,7 +39,11 @@ impl Texts {
         let numbers: Option<Vec<u64>> = files.iter().map(|file| number_beside(file)).collect();
         let texts: Result<_, _> =
             files.iter().map(|file| Ok((file.display().to_string(), read(file)?))).collect();
-        Ok(Self { texts: texts?, number: numbers.and_then(|numbers| numbers.into_iter().min()) })
+        Ok(Self {
+            texts: texts?,
+            number: numbers.and_then(|numbers| numbers.into_iter().min()),
+            template: files.iter().find_map(|file| beside(file, TEMPLATE)),
+        })
     }
 
     /// Whether there is nothing in them.
@@ -119,10 +127,15 @@ fn read(file: &Path) -> Result<String, ConfigError> {
 }
 
 fn number_beside(file: &Path) -> Option<u64> {
-    let beside = file.with_file_name(REVISION);
-    // A number has at most 20 digits.
-    fs::metadata(&beside).ok().filter(|found| found.is_file() && found.len() <= 32)?;
-    fs::read_to_string(beside).ok()?.trim().parse().ok()
+    beside(file, REVISION)?.parse().ok()
+}
+
+/// The word in the file `name` of the same folder.
+fn beside(file: &Path, name: &str) -> Option<String> {
+    let beside = file.with_file_name(name);
+    fs::metadata(&beside).ok().filter(|found| found.is_file() && found.len() <= 64)?;
+    let word = fs::read_to_string(beside).ok()?.trim().to_owned();
+    (!word.is_empty()).then_some(word)
 }
 
 #[cfg(test)]
@@ -140,7 +153,7 @@ mod tests {
 
     fn texts(texts: &[(&str, &str)]) -> Texts {
         let texts = texts.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-        Texts { texts, number: None }
+        Texts { texts, number: None, template: None }
     }
 
     fn wrong(given: &[(&str, &str)]) -> Vec<String> {

@@ -19,6 +19,8 @@ pub struct Taker {
     reports: Arc<Reports>,
     /// Whether only what has a higher revision is taken.
     member: bool,
+    /// The template of this pod, where it has one.
+    template: Option<String>,
     taken: Taken,
     one_at_a_time: Mutex<()>,
 }
@@ -27,7 +29,13 @@ impl Taker {
     /// For `pod`, which runs what `reports` says; a `member` takes only what has a higher revision than what it has
     /// looked at.
     pub fn new(pod: Arc<Pod>, reports: Arc<Reports>, member: bool, taken: Taken) -> Self {
-        Self { pod, reports, member, taken, one_at_a_time: Mutex::new(()) }
+        Self { pod, reports, member, template: None, taken, one_at_a_time: Mutex::new(()) }
+    }
+
+    /// Takes nothing that is for pods of another template: what runs goes on until such a pod is there.
+    #[must_use]
+    pub fn only_for(self, template: Option<String>) -> Self {
+        Self { template, ..self }
     }
 
     /// How it goes.
@@ -41,6 +49,10 @@ impl Taker {
         let number = texts.number.filter(|_| self.member);
         if self.member && number.unwrap_or_default() <= self.reports.highest() {
             tracing::debug!(from, ?number, "not newer than what runs");
+            return;
+        }
+        if self.template.as_ref().zip(texts.template.as_ref()).is_some_and(|(own, other)| own != other) {
+            tracing::debug!(from, ?number, "for the pod that will replace this one");
             return;
         }
         match texts.understand() {

@@ -60,6 +60,9 @@ pub struct Options {
     /// The UID of this media pod.
     #[arg(long, env = "POD_UID", value_name = "UID")]
     pub pod_uid: Option<String>,
+    /// The template of this media pod: configurations for pods of another one are not taken while one runs.
+    #[arg(long, env = "POD_TEMPLATE", value_name = "HASH")]
+    pub pod_template: Option<String>,
 }
 
 /// See the module. Dropping it ends its connections.
@@ -183,6 +186,7 @@ fn texts(configuration: &Configuration) -> Texts {
     Texts {
         texts: vec![file("millrace.yaml", &configuration.yaml), file("secrets.yaml", &configuration.secrets)],
         number: Some(configuration.revision),
+        template: Some(configuration.template.clone()).filter(|template| !template.is_empty()),
     }
 }
 

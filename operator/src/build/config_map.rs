@@ -19,6 +19,7 @@ pub fn build(owner: &Owner, slot: &str, placement: &Placement, configuration: &C
         data: Some(labels::map([
             ("millrace.yaml", &configuration.yaml),
             ("revision", &configuration.revision.to_string()),
+            ("template", &configuration.template),
         ])),
         ..ConfigMap::default()
     };

@@ -12,7 +12,7 @@ use k8s_openapi::{
 use millrace_crds::{FinalSource, Resolved, shared::Resources};
 
 use super::{resources, volumes::mount};
-use crate::{resolve::INTERNAL, view::Settings};
+use crate::{labels, resolve::INTERNAL, view::Settings};
 
 const AGENT: &str = "/millrace/bin/millrace-exec";
 
@@ -148,6 +148,7 @@ pub fn bus(
             field("POD_NAMESPACE", "metadata.namespace"),
             field("POD_NAME", "metadata.name"),
             field("POD_UID", "metadata.uid"),
+            field("POD_TEMPLATE", &format!("metadata.labels['{}']", labels::TEMPLATE)),
         ]),
         ports: Some(ports(part)),
         // Enough that the node's pressure takes others first, and little enough that any node has it.

@@ -88,14 +88,11 @@ pub fn content(
         revision,
         yaml: yaml.to_owned(),
         secrets: secrets.to_owned(),
+        template: String::new(),
     };
     let Some(before) = before.filter(|it| it.config_map.is_some() || it.secret.is_some()) else {
         let too_large = yaml.len() > LARGEST || secrets.len() > LARGEST;
-        return Content {
-            part,
-            configuration: Configuration { revision: reported + 1, yaml, secrets },
-            too_large,
-        };
+        return Content { part, configuration: kept(&yaml, &secrets, reported + 1), too_large };
     };
     let last = u64::max(before.revision(), reported);
     let complete = before.config_map.is_some() && before.secret.is_some();
@@ -106,5 +103,5 @@ pub fn content(
         let configuration = kept(before.yaml(), before.secrets(), before.revision());
         return Content { part, configuration, too_large: true };
     }
-    Content { part, configuration: Configuration { revision: last + 1, yaml, secrets }, too_large: false }
+    Content { part, configuration: kept(&yaml, &secrets, last + 1), too_large: false }
 }

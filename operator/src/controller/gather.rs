@@ -31,6 +31,8 @@ pub struct Broken {
     pub object: Unreadable,
     /// Its UID.
     pub uid: String,
+    /// Counts the changes of its spec.
+    pub generation: Option<i64>,
 }
 
 /// Gathers.
@@ -95,7 +97,11 @@ impl Pile {
                 Err(broken) => {
                     let name = broken.metadata.name.clone().unwrap_or_default();
                     let object = Unreadable { kind: K::KIND, name, error: broken.error.clone() };
-                    self.broken.push(Broken { object, uid: broken.metadata.uid.clone().unwrap_or_default() });
+                    self.broken.push(Broken {
+                        object,
+                        uid: broken.metadata.uid.clone().unwrap_or_default(),
+                        generation: broken.metadata.generation,
+                    });
                 }
             }
         }

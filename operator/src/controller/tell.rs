@@ -20,7 +20,10 @@ use serde::Serialize;
 use serde_json::json;
 use tracing::{debug, info, warn};
 
-use super::apply::{WriteError, Writer};
+use super::{
+    apply::{WriteError, Writer},
+    gather::Broken,
+};
 use crate::{
     api::ErrorClass,
     decision::{Event, Manager, Status},
@@ -142,19 +145,53 @@ impl Teller {
         }
     }
 
-    /// An object that cannot be read: an Event once for each fault of it.
-    pub async fn unreadable(&self, writer: &Writer, namespace: &str, broken: &super::gather::Broken) {
+    /// An object that cannot be read: its status and an Event say so, once for each fault of it.
+    pub async fn unreadable(&self, writer: &Writer, namespace: &str, broken: &Broken) {
+        let fault = format!("{:?} {}", broken.generation, broken.object.error);
         {
             let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-            if said.insert(broken.uid.clone(), broken.object.error.clone()).as_ref()
-                == Some(&broken.object.error)
-            {
+            if said.insert(broken.uid.clone(), fault.clone()) == Some(fault) {
                 return;
             }
         }
-        let note = format!("It cannot be read, and what ran of it runs on: {}", broken.object.error);
+        let note = format!("it cannot be read, and what ran of it runs on: {}", broken.object.error);
+        let told = match broken.object.kind {
+            Feed::KIND => self.not_ready::<Feed>(writer, namespace, broken, &note).await,
+            Stream::KIND => self.not_ready::<Stream>(writer, namespace, broken, &note).await,
+            Room::KIND => self.not_ready::<Room>(writer, namespace, broken, &note).await,
+            _ => self.not_ready::<Cluster>(writer, namespace, broken, &note).await,
+        };
+        if let Err(error) = told {
+            self.metrics.error(error.class());
+            warn!(namespace, kind = broken.object.kind, name = broken.object.name, "its status: {error}");
+            self.said.lock().unwrap_or_else(PoisonError::into_inner).remove(&broken.uid);
+        }
         let (kind, name, uid) = (broken.object.kind, broken.object.name.clone(), broken.uid.clone());
         self.event(writer, namespace, &Event { kind, name, uid, reason: Reason::Unreadable, note }).await;
+    }
+
+    async fn not_ready<K: Watched>(
+        &self,
+        writer: &Writer,
+        namespace: &str,
+        broken: &Broken,
+        why: &str,
+    ) -> Result<(), WriteError> {
+        let condition = json!({
+            "type": "Ready", "status": "False", "reason": Reason::Unreadable.name(), "message": why,
+            "lastTransitionTime": Timestamp::now().to_string(), "observedGeneration": broken.generation,
+        });
+        let name = broken.object.name.as_str();
+        let body = json!({
+            "apiVersion": K::api_version(&()), "kind": K::KIND, "metadata": {"name": name, "uid": broken.uid},
+            "status": {"conditions": [condition], "observedGeneration": broken.generation},
+        });
+        let api: Api<PartialObjectMeta<K>> = Api::namespaced(self.client.clone(), namespace);
+        let parameters = PatchParams::apply(Manager::Status.name()).force();
+        match writer.ask(api.patch_status(name, &parameters, &Patch::Apply(&body))).await {
+            Err(error) if !matches!(error.class(), ErrorClass::NotFound | ErrorClass::Conflict) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// What the API server does not take as it is: an Event of the Cluster once for each fault.

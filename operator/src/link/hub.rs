@@ -210,7 +210,8 @@ mod tests {
     }
 
     fn wanted(revision: u64) -> Wanted {
-        let configuration = Configuration { revision, yaml: String::new(), secrets: String::new() };
+        let configuration =
+            Configuration { revision, yaml: String::new(), secrets: String::new(), template: String::new() };
         let configurations = [("slot".to_owned(), Arc::new(configuration))].into();
         Wanted { configurations, directory: Directory::default() }
     }

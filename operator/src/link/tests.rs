@@ -78,7 +78,12 @@ fn cluster() -> ClusterKey {
 }
 
 fn wanted(revision: u64) -> Wanted {
-    let configuration = Configuration { revision, yaml: "kind: Feed".to_owned(), secrets: String::new() };
+    let configuration = Configuration {
+        revision,
+        yaml: "kind: Feed".to_owned(),
+        secrets: String::new(),
+        template: String::new(),
+    };
     let configurations = [("main-door".to_owned(), Arc::new(configuration))].into();
     Wanted { configurations, directory: Directory { token: "t".to_owned(), ..Directory::default() } }
 }

@@ -16,6 +16,7 @@ use crate::{decide::Known, decision::Decision, view::View};
 
 /// Writes what changed, with the events about it.
 pub fn write(view: &View, known: &Known<'_>, into: &mut Decision) {
+    look_again(view, known, into);
     let place = address::find(view, known);
     let mut feeds = cluster::Count::default();
     let mut ready = readiness::Feeds::new();
@@ -35,4 +36,15 @@ pub fn write(view: &View, known: &Known<'_>, into: &mut Decision) {
     if let Some(cluster) = &view.cluster {
         cluster::write(view, known, cluster, place.as_ref(), &feeds, into);
     }
+}
+
+/// Those who may be silent for a while are looked at when it is over.
+fn look_again(view: &View, known: &Known<'_>, into: &mut Decision) {
+    let unheard = known
+        .slots
+        .keys()
+        .filter_map(|slot| known.pod(slot))
+        .filter(|pod| !pod.metadata.uid.as_ref().is_some_and(|uid| view.reports.contains_key(uid)));
+    let again = into.again.into_iter().chain(unheard.filter_map(|pod| readiness::grace(pod, view.now))).min();
+    into.again = again;
 }

@@ -16,11 +16,14 @@ pub fn check(pod: Option<&Pod>) -> Option<Why> {
     }
     let name = pod.name_any();
     Some(
-        unschedulable(pod)
-            .or_else(|| images(pod))
-            .or_else(|| crashing(pod))
+        stuck(pod)
             .unwrap_or_else(|| Why::new(Reason::PodStarting, format!("the media pod {name} is starting"))),
     )
+}
+
+/// What keeps a pod from becoming Ready, where time alone will not mend it.
+pub fn stuck(pod: &Pod) -> Option<Why> {
+    unschedulable(pod).or_else(|| images(pod)).or_else(|| crashing(pod))
 }
 
 fn unschedulable(pod: &Pod) -> Option<Why> {

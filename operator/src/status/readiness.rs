@@ -1,16 +1,21 @@
 //! Whether a Feed or Stream is Ready: a chain of checks, each of which says why not; the first that does is told.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
+use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Condition};
 use millrace_report::message::{Doing, State};
 
 use super::{conditions, pod_state};
 use crate::{
+    build::rollout,
     decide::{Known, Slot},
     reason::{Reason, Why},
     view::{Reported, View},
 };
+
+/// A media pod looks for the operator every two seconds, and may be told late of another replica.
+const GRACE: Duration = Duration::from_secs(6);
 
 /// Whether Feeds are Ready, by name, and why.
 pub type Feeds = BTreeMap<String, (bool, Why)>;
@@ -29,6 +34,8 @@ pub struct Case<'a> {
     pub slot: Option<&'a Slot>,
     /// The pod that does the slot's work.
     pub pod: Option<&'a Pod>,
+    /// Pods of the slot that are not Ready yet, beside the one that does its work.
+    pub successors: Vec<&'a Pod>,
     /// What that pod reported.
     pub report: Option<&'a Reported>,
     /// What it does.
@@ -41,6 +48,12 @@ impl<'a> Case<'a> {
     /// Of what is in a slot.
     pub fn new(view: &'a View, known: &'a Known<'a>, slot: Option<(&'a String, &'a Slot)>) -> Self {
         let pod = slot.and_then(|(name, _)| known.pod(name));
+        let others = slot.and_then(|(name, _)| known.pods.get(name)).into_iter().flatten();
+        let successors = others.copied().filter(|other| {
+            pod.is_some_and(|pod| pod.metadata.uid != other.metadata.uid)
+                && other.metadata.deletion_timestamp.is_none()
+                && !rollout::is_ready(other)
+        });
         let report = pod.and_then(|pod| view.reports.get(pod.metadata.uid.as_ref()?));
         Self {
             view,
@@ -48,6 +61,7 @@ impl<'a> Case<'a> {
             cluster: known.settled.faults.cluster.as_ref(),
             slot: slot.map(|(_, slot)| slot),
             pod,
+            successors: successors.collect(),
             report,
             doing: None,
             continuous: false,
@@ -62,7 +76,8 @@ impl<'a> Case<'a> {
             .or_else(|| too_large(self))
             .or_else(|| pod_state::check(self.pod))
             .or_else(|| silent(self))
-            .or_else(|| refused(self));
+            .or_else(|| refused(self))
+            .or_else(|| replaced(self));
         match (wrong, self.doing) {
             (Some(why), _) => (false, why),
             (None, Some(doing)) => state(self, doing, old),
@@ -114,11 +129,23 @@ fn too_large(case: &Case<'_>) -> Option<Why> {
     })
 }
 
-/// The media pod must be heard.
+/// The media pod must be heard; one that has just become Ready may not have found the operator yet.
 fn silent(case: &Case<'_>) -> Option<Why> {
-    case.report
-        .is_none()
-        .then(|| Why::new(Reason::PodSilent, "the media pod is Ready, but the operator does not hear it"))
+    if case.report.is_some() {
+        return None;
+    }
+    Some(match case.pod.and_then(|pod| grace(pod, case.view.now)) {
+        Some(_) => Why::new(Reason::PodStarting, "the media pod is Ready, and has not been heard yet"),
+        None => Why::new(Reason::PodSilent, "the media pod is Ready, but the operator does not hear it"),
+    })
+}
+
+/// How much longer a pod that became Ready may be silent.
+pub fn grace(pod: &Pod, now: Timestamp) -> Option<Duration> {
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    let ready = conditions.iter().find(|it| it.type_ == "Ready" && it.status == "True")?;
+    let since = now.duration_since(ready.last_transition_time.as_ref()?.0).unsigned_abs();
+    GRACE.checked_sub(since).filter(|left| !left.is_zero())
 }
 
 /// The media pod must have taken the configuration.
@@ -130,6 +157,12 @@ fn refused(case: &Case<'_>) -> Option<Why> {
             format!("the media pod refused the configuration and runs the one before: {}", refused.reason);
         Why::new(Reason::ConfigurationRefused, message)
     })
+}
+
+/// The pod that is to run what it is now must be able to come; the one before runs on.
+fn replaced(case: &Case<'_>) -> Option<Why> {
+    let why = case.successors.iter().find_map(|pod| pod_state::stuck(pod))?;
+    Some(Why::new(why.reason, format!("{}; the media pod before it runs on with what it had", why.message)))
 }
 
 /// What it does decides the rest. One that rests is Ready: it starts for the first viewer.
