@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use http::Request;
+use kube::client::Body;
 use serde_json::{Value, json};
 
-use crate::{Space, await_condition, is_ready, kubectl};
+use crate::{Space, await_condition, block_on, client, is_ready, kubectl};
 
 /// The namespace it is installed in.
 pub const SYSTEM: &str = "millrace-system";
@@ -56,11 +58,14 @@ impl Operator {
 
     /// What a path of the HTTP server of one of its pods answers, through the API server.
     pub fn get(self, pod: &str, path: &str) -> String {
-        {
-            let said =
-                kubectl(&format!("get --raw /api/v1/namespaces/{SYSTEM}/pods/{pod}:8080/proxy{path}")).run();
-            said.text() + &said.err
-        }
+        // Not by kubectl, which does not show the body of an answer that is no 200.
+        let path = format!("/api/v1/namespaces/{SYSTEM}/pods/{pod}:8080/proxy{path}");
+        let ask = async {
+            let request = Request::get(path).body(Body::empty()).ok()?;
+            let answer = client().send(request).await.ok()?;
+            answer.into_body().collect_bytes().await.ok()
+        };
+        String::from_utf8_lossy(&block_on(ask).unwrap_or_default()).into_owned()
     }
 
     /// All metrics of one of its pods: by name and labels as they are written.
