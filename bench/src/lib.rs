@@ -13,6 +13,7 @@ pub mod experiments;
 pub mod floor;
 pub mod hist;
 pub mod hyper_peer;
+pub mod kubernetes;
 pub mod launch;
 pub mod limits;
 pub mod proc;

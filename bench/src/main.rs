@@ -16,7 +16,7 @@ use millrace_bench::report::{Report, splice};
 use millrace_bench::servers::Kind;
 use millrace_bench::source::{Source, Target};
 use millrace_bench::viewers::{Spec, Viewers};
-use millrace_bench::{floor, hyper_peer, limits, proc};
+use millrace_bench::{floor, hyper_peer, kubernetes, limits, proc};
 
 /// Measures the media pod beside a floor program and its peers, in one run, on loopback
 #[derive(Parser)]
@@ -96,6 +96,8 @@ enum What {
         #[arg(long, value_enum, default_value = "clip")]
         mode: Mode,
     },
+    /// Measure on a Kubernetes cluster: the one of KUBECONFIG, with millrace installed (not part of `all`)
+    Kubernetes(kubernetes::Options),
     /// Start a program that dies with this one (used by the bench itself)
     #[command(hide = true)]
     Launch(Launch),
@@ -143,6 +145,7 @@ fn main() -> Result<()> {
             let target = output.map_or(Target::Stdout, Target::Fifo);
             Source::start(Arc::new(clip), mode, target).join()
         }
+        What::Kubernetes(options) => kubernetes::run(&options),
         What::Launch(launch) => launch.exec().map(|never| match never {}),
     }
 }
@@ -200,7 +203,7 @@ fn experiments(which: &[Experiment], options: &Options) -> Result<()> {
     std::fs::write(&to_json, json).with_context(|| format!("writing {}", to_json.display()))?;
     if let Some(path) = &options.markdown {
         let document = std::fs::read_to_string(path).unwrap_or_default();
-        std::fs::write(path, splice(&document, &report.markdown(&about)))
+        std::fs::write(path, splice(&document, "bench", &report.markdown(&about)))
             .with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(())

@@ -10,10 +10,7 @@ pub fn cpu_seconds(pid: u32) -> Result<f64> {
     if let Some(ns) = sched_ns(pid) {
         return Ok(ns as f64 / 1e9);
     }
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let after = stat.rsplit_once(')').context("/proc/PID/stat has no name")?.1;
-    let ticks: u64 = after.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
-    Ok(ticks as f64 / 100.0)
+    all_cpu_seconds(pid)
 }
 
 fn sched_ns(pid: u32) -> Option<u64> {
@@ -28,9 +25,32 @@ fn sched_ns(pid: u32) -> Option<u64> {
 
 /// Resident memory of a process in KiB (`VmRSS`).
 pub fn rss_kib(pid: u32) -> Result<u64> {
+    kib_of(pid, "VmRSS:")
+}
+
+fn kib_of(pid: u32, what: &'static str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    line.trim().trim_end_matches("kB").trim().parse().context("VmRSS is no number")
+    let line = status.lines().find_map(|l| l.strip_prefix(what)).context(what)?;
+    line.trim().trim_end_matches("kB").trim().parse().context(what)
+}
+
+/// CPU time of a process with all threads that it ever had, in seconds, in ticks of 10 ms.
+pub fn all_cpu_seconds(pid: u32) -> Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let after = stat.rsplit_once(')').context("/proc/PID/stat has no name")?.1;
+    let ticks: u64 = after.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
+    Ok(ticks as f64 / 100.0)
+}
+
+/// The most resident memory that a process has had, in KiB (`VmHWM`).
+pub fn peak_rss_kib(pid: u32) -> Result<u64> {
+    kib_of(pid, "VmHWM:")
+}
+
+/// The load average of the last minute.
+pub fn load() -> f64 {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or(f64::NAN)
 }
 
 /// CPU time that children who were waited for have used, in seconds (`getrusage` by way of `/proc/self/stat`).

@@ -32,7 +32,8 @@ impl Verdict {
         Self::Missed(format!("{:.0} %", (measured / limit - 1.0) * 100.0))
     }
 
-    fn text(&self) -> String {
+    /// In a word or two; nothing where there is no target.
+    pub fn text(&self) -> String {
         match self {
             Self::Stated => String::new(),
             Self::Pass => "pass".to_owned(),
@@ -173,15 +174,13 @@ impl Report {
     }
 }
 
-const BEGIN: &str = "<!-- bench:begin -->";
-const END: &str = "<!-- bench:end -->";
-
-/// A document with what stands between its markers replaced; without markers, the table is the document.
-pub fn splice(document: &str, table: &str) -> String {
+/// A document with what stands between its markers of that name replaced; without markers, the table is the document.
+pub fn splice(document: &str, name: &str, table: &str) -> String {
+    let (begin, end) = (format!("<!-- {name}:begin -->"), format!("<!-- {name}:end -->"));
     let around =
-        document.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+        document.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
     match around {
-        Some((before, after)) => format!("{before}{BEGIN}\n{}\n{END}{after}", table.trim_end()),
+        Some((before, after)) => format!("{before}{begin}\n{}\n{end}{after}", table.trim_end()),
         None => table.to_owned(),
     }
 }
@@ -215,9 +214,12 @@ mod tests {
 
     #[test]
     fn only_what_is_between_the_markers_of_a_document_is_replaced() {
-        let document = format!("# A\n{BEGIN}\nold\n{END}\nrest\n");
-        assert_eq!(splice(&document, "new\n"), format!("# A\n{BEGIN}\nnew\n{END}\nrest\n"));
-        assert_eq!(splice("no markers", "new"), "new");
+        let document = "# A\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nrest\n";
+        assert_eq!(
+            splice(document, "bench", "new\n"),
+            "# A\n<!-- bench:begin -->\nnew\n<!-- bench:end -->\nrest\n"
+        );
+        assert_eq!(splice("no markers", "bench", "new"), "new");
     }
 
     #[test]

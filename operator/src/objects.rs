@@ -59,13 +59,20 @@ fn front(
         }
         _ => {}
     }
-    let wanted = budget::build(owner, known.slots.len());
+    let wanted = (!known.slots.is_empty()).then(|| budget::build(owner, known.slots.len()));
     let name = names::servers(&owner.name);
     let there =
         view.budgets.iter().find(|it| it.name_any() == name && it.metadata.deletion_timestamp.is_none());
-    if !there.is_some_and(|there| same::holds(there.as_ref(), &wanted)) {
-        let object = Object::PodDisruptionBudget(Box::new(wanted));
-        into.apply.push(Apply { manager: Manager::Build, object });
+    match (wanted, there) {
+        (Some(wanted), there) if !there.is_some_and(|there| same::holds(there.as_ref(), &wanted)) => {
+            let object = Object::PodDisruptionBudget(Box::new(wanted));
+            into.apply.push(Apply { manager: Manager::Build, object });
+        }
+        (None, Some(there)) if owner.controls(&there.metadata) => {
+            let uid = there.uid().unwrap_or_default();
+            into.delete.push(Delete { kind: Kind::PodDisruptionBudget, name, uid });
+        }
+        _ => {}
     }
 }
 

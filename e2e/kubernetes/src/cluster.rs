@@ -33,15 +33,23 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
 /// The one client of all tests.
 pub fn client() -> Client {
     static CLIENT: OnceLock<Client> = OnceLock::new();
-    let connect = || {
-        let path = programs::kubeconfig();
-        let read = Kubeconfig::read_from(path);
-        let read = read.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        block_on(async {
-            let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await;
-            let config = config.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-            Client::try_from(config).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-        })
-    };
-    CLIENT.get_or_init(connect).clone()
+    CLIENT.get_or_init(|| connect(true)).clone()
+}
+
+/// One that gives an answer as it is: 503 is not asked for again.
+pub(crate) fn client_that_asks_once() -> Client {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    CLIENT.get_or_init(|| connect(false)).clone()
+}
+
+fn connect(again: bool) -> Client {
+    let path = programs::kubeconfig();
+    let read = Kubeconfig::read_from(path);
+    let read = read.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    block_on(async {
+        let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await;
+        let mut config = config.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        config.default_retry = again;
+        Client::try_from(config).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    })
 }

@@ -30,7 +30,7 @@ pub use cluster::{block_on, client};
 pub use install::{install, install_crds};
 pub use look::{condition, is_ready, message, name, reason, uid, words};
 pub use operator::{OPERATOR, Operator, SYSTEM};
-pub use programs::{Program, helm, kubectl, local, on_node, tool};
+pub use programs::{Paused, Program, helm, kubectl, local, on_node, pause_node, tool};
 pub use resources::{cluster, feed, object, pattern, steady, stream, with};
 pub use space::{Space, with_bare_namespace, with_temp_namespace, with_temp_namespace_alone};
 pub use turn::{alone, together};

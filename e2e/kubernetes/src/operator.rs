@@ -6,7 +6,7 @@ use http::Request;
 use kube::client::Body;
 use serde_json::{Value, json};
 
-use crate::{Space, await_condition, block_on, client, is_ready, kubectl};
+use crate::{Space, await_condition, block_on, cluster::client_that_asks_once, is_ready, kubectl};
 
 /// The namespace it is installed in.
 pub const SYSTEM: &str = "millrace-system";
@@ -60,9 +60,10 @@ impl Operator {
     pub fn get(self, pod: &str, path: &str) -> String {
         // Not by kubectl, which does not show the body of an answer that is no 200.
         let path = format!("/api/v1/namespaces/{SYSTEM}/pods/{pod}:8080/proxy{path}");
+        let client = client_that_asks_once();
         let ask = async {
             let request = Request::get(path).body(Body::empty()).ok()?;
-            let answer = client().send(request).await.ok()?;
+            let answer = client.send(request).await.ok()?;
             answer.into_body().collect_bytes().await.ok()
         };
         String::from_utf8_lossy(&block_on(ask).unwrap_or_default()).into_owned()

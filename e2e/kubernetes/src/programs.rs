@@ -138,8 +138,26 @@ pub fn local() -> bool {
     said.code == Some(0) && Path::new(said.text().trim()) == kubeconfig()
 }
 
+fn engine() -> &'static str {
+    environment().get("KIND_EXPERIMENTAL_PROVIDER").map_or("docker", String::as_str)
+}
+
 /// A program on a node of the cluster of `e2e/cluster/up`.
 pub fn on_node(node: &str, argv: &[&str]) -> Program {
-    let engine = environment().get("KIND_EXPERIMENTAL_PROVIDER").map_or("docker", String::as_str);
-    Program::new(engine, &format!("exec {node}")).with(argv)
+    Program::new(engine(), &format!("exec {node}")).with(argv)
+}
+
+/// Stops all that runs on a node of the cluster of `e2e/cluster/up`, until what this gives is dropped.
+pub fn pause_node(node: &str) -> Paused {
+    Program::new(engine(), &format!("pause {node}")).ok();
+    Paused(node.to_owned())
+}
+
+/// A node that is stopped.
+pub struct Paused(String);
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        Program::new(engine(), &format!("unpause {}", self.0)).run();
+    }
 }

@@ -12,6 +12,7 @@ mod faults;
 mod harness;
 mod helm;
 mod live;
+mod nodes;
 mod operator;
 mod outage;
 mod paths;

@@ -81,6 +81,15 @@ fn when_the_leader_is_killed_another_takes_over_and_finishes_the_work() {
     });
 }
 
+/// Puts the CRDs back, whatever happens.
+struct Crds;
+
+impl Drop for Crds {
+    fn drop(&mut self) {
+        kubectl("apply --server-side --force-conflicts -R -f manifests/crds/").run();
+    }
+}
+
 #[test]
 fn readyz_names_a_crd_that_is_missing_and_the_rest_goes_on() {
     with_temp_namespace_alone("crd", |space| {
@@ -89,6 +98,7 @@ fn readyz_names_a_crd_that_is_missing_and_the_rest_goes_on() {
         await_condition("no Room is left, which would be lost with the CRD", || {
             space.kubectl("get rooms -A -o name").ok().is_empty().then_some(())
         });
+        let back = Crds;
         space.delete("CustomResourceDefinition", "rooms.millrace.dev");
         let said = await_condition("readyz names the CRD", || {
             let pods = Operator.pods();
@@ -97,6 +107,10 @@ fn readyz_names_a_crd_that_is_missing_and_the_rest_goes_on() {
         });
         println!("{said}");
         viewer.flows(10_000);
+        // What is applied to one that is still going would go with it.
+        await_condition("the CRD is gone", || {
+            space.find("CustomResourceDefinition", "rooms.millrace.dev").is_none().then_some(())
+        });
         kubectl("apply --server-side --force-conflicts -R -f manifests/crds/").ok();
         await_condition("readyz is content", || {
             Operator
@@ -125,6 +139,7 @@ fn readyz_names_a_crd_that_is_missing_and_the_rest_goes_on() {
         space.awaits("says how it ended", "Feed", "b", |feed| {
             feed["status"]["lastExit"]["code"].is_number().then_some(())
         });
+        drop(back);
     });
 }
 
@@ -204,10 +219,20 @@ fn exercise(space: &Space) {
     // Slots that nobody is in any more are deleted by the operator, what is left with the Cluster by Kubernetes.
     space.delete("Feed", "bad");
     await_condition("the slot of a Feed that is gone is gone", || (space.pods().len() == 1).then_some(()));
-    space.delete("Cluster", "default");
-    space.is("Feed", "a-x", "ClusterNotFound");
+    // Without a listener that has a port no Service is needed, and without a media pod no budget.
+    space.patch(
+        "Cluster",
+        "default",
+        &json!({"spec": {"listeners": {"http": null, "rtmp": {"port": 1935}}}}),
+    );
+    let is_gone = |kind: &str, name: &str| {
+        await_condition(&format!("{kind} {name} is gone"), || space.find(kind, name).is_none().then_some(()));
+    };
+    is_gone("Service", "default-balancers");
     space.delete("Stream", "a");
     space.delete("Feed", "a");
+    is_gone("PodDisruptionBudget", "default-servers");
+    space.delete("Cluster", "default");
 }
 
 #[test]
