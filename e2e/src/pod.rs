@@ -192,11 +192,11 @@ impl Pod {
         serde_json::from_slice(&self.curl("/stat.json", &[]).stdout).unwrap_or_default()
     }
 
-    /// The value of a metric without labels, or with exactly these.
-    pub fn metric(&self, name: &str) -> f64 {
+    /// The value of a metric without labels, or with exactly these, as a whole number; -1 where there is none.
+    pub fn metric(&self, name: &str) -> i64 {
         let text = String::from_utf8_lossy(&self.curl("/metrics", &[]).stdout).into_owned();
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
-        value.unwrap_or(f64::NAN)
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.and_then(|value| value.parse::<f64>().ok()).map_or(-1, |value| value as i64)
     }
 
     /// What the status API says of the feed (or `streams`) of that name.

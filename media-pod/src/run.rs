@@ -104,7 +104,7 @@ async fn serve(options: Serve, part: Part, local: Option<Agent>) -> anyhow::Resu
     let reports = Arc::new(Reports::new(config::report(&from, &texts, is_member), number, highest));
     let listen = listen(&options, &loaded.resolved)?;
     let certificates = listen.certificates.clone();
-    let (edge, mut links, origin, runner, media) = match part {
+    let (edge, links, origin, runner, media) = match part {
         Part::Server { origin, runner, media } => (None, JoinSet::new(), Some(origin), runner, media),
         Part::Balancer(options) => {
             let (edge, links) = edge(&options, &loaded.resolved).await?;
@@ -127,11 +127,9 @@ async fn serve(options: Serve, part: Part, local: Option<Agent>) -> anyhow::Resu
     let internal = FrontDoor::bind(inside, Arc::new(Internal(front.clone())), egress.clone()).await?;
     internal.http_addrs().iter().for_each(|address| tracing::info!("listening internal={address}"));
     let door = Arc::new(FrontDoor::bind(listen, front.clone(), egress.clone()).await?);
-    if let Some(origin) = origin {
-        let (member, inside) = (&options.member, internal.http_addrs().first().copied());
-        let boot = member.boot_id.as_deref().unwrap_or_default();
-        links = origin::start(&origin, member.pod_uid.as_deref(), boot, &pod, &reports, inside)?;
-    }
+    let inside = internal.http_addrs().first().copied();
+    let origin = origin.map(|origin| origin::start(&origin, &options.member, &pod, &reports, inside));
+    let origin = origin.transpose()?.flatten();
     // Set once, here.
     let _ = (front.door.set(door.clone()), front.internal.set(Arc::new(internal)));
     announce(&door, &pod.resolved());
@@ -156,7 +154,7 @@ async fn serve(options: Serve, part: Part, local: Option<Agent>) -> anyhow::Resu
         _ = term.recv() => {}
         _ = int.recv() => {}
     }
-    drop(links);
+    drop((origin, links));
     let shop = pod.shop();
     shop.streams.load().values().for_each(|stream| stream.retire());
     shop.feeds.load().values().for_each(|feed| feed.retire());
@@ -164,10 +162,7 @@ async fn serve(options: Serve, part: Part, local: Option<Agent>) -> anyhow::Resu
 }
 
 /// What servers have, from their links.
-async fn edge(
-    options: &edge::Options,
-    resolved: &Resolved,
-) -> anyhow::Result<(Arc<Edge>, JoinSet<()>)> {
+async fn edge(options: &edge::Options, resolved: &Resolved) -> anyhow::Result<(Arc<Edge>, JoinSet<()>)> {
     if !resolved.feeds.is_empty() || !resolved.streams.is_empty() {
         bail!(
             "a balancer runs no Feeds and Streams: give it the Cluster and the Secrets that this names, and the              rest to `media-pod run --link-to`"

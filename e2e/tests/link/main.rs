@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod by_hand;
 mod failover;
 mod peers;
 mod reloads;

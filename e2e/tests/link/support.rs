@@ -10,6 +10,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use millrace_e2e::{PATTERN, Pod, eventually, live, resource, stream};
 use millrace_fencing::{Epoch, Grant, Holder, Signer};
+use millrace_link::secure::MemberId;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -120,8 +121,8 @@ pub fn der(file: &str) -> Vec<u8> {
     STANDARD.decode(pem.lines().filter(|line| !line.starts_with('-')).collect::<String>()).unwrap()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+fn hex(key: &[u8]) -> String {
+    MemberId(key.try_into().unwrap()).to_string()
 }
 
 /// A camera: a feed that runs while somebody watches, or always.

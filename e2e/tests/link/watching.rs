@@ -6,7 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use millrace_e2e::{Watcher, decode, eventually, read_from, remux, run, stream, tracks};
+use millrace_e2e::{
+    PATTERN, Watcher, decode, eventually, live, read_from, remux, resource, run, stream, tracks,
+};
 use serde_json::json;
 
 use crate::support::{Cluster, camera, code, curl, known, link_of, ts};
@@ -22,18 +24,19 @@ fn any_number_of_viewers_costs_each_balancer_one_copy_of_a_stream() {
     for edge in &edges {
         known(edge, "/a.ts");
         known(edge, "/b.ts");
-        let viewers: Vec<Watcher> = (0..50)
-            .map(|n| Watcher::new(edge.viewer(if n % 2 == 0 { "/a.ts" } else { "/b.ts" })))
-            .collect();
+        let viewers: Vec<Watcher> =
+            (0..50).map(|n| Watcher::new(edge.viewer(if n % 2 == 0 { "/a.ts" } else { "/b.ts" }))).collect();
         for viewer in &viewers {
             viewer.flows(20_000);
         }
-        assert_eq!(edge.metric("millrace_edge_upstreams"), 2.0);
-        assert_eq!(edge.metric("millrace_edge_upstreams_total"), 2.0);
-        assert_eq!(edge.metric("millrace_edge_viewers"), 50.0);
-        let (received, sent) =
-            (edge.metric("millrace_edge_received_bytes_total"), edge.metric("millrace_edge_sent_bytes_total"));
-        assert!(sent > received * 10.0, "{received} came, {sent} went out");
+        assert_eq!(edge.metric("millrace_edge_upstreams"), 2);
+        assert_eq!(edge.metric("millrace_edge_upstreams_total"), 2);
+        assert_eq!(edge.metric("millrace_edge_viewers"), 50);
+        let (received, sent) = (
+            edge.metric("millrace_edge_received_bytes_total"),
+            edge.metric("millrace_edge_sent_bytes_total"),
+        );
+        assert!(sent > received * 10, "{received} came, {sent} went out");
         all.push(viewers);
     }
     assert_eq!(server.pod.entry("feeds", "a")["holds"], 2, "one for each balancer");
@@ -41,7 +44,7 @@ fn any_number_of_viewers_costs_each_balancer_one_copy_of_a_stream() {
     for edge in &edges {
         // A session is kept for a little while.
         eventually("the sessions end with the last viewer", || {
-            (edge.metric("millrace_edge_upstreams") == 0.0).then_some(())
+            (edge.metric("millrace_edge_upstreams") == 0).then_some(())
         });
     }
     server.pod.feed_is("a", "Idle");
@@ -88,7 +91,6 @@ fn a_viewer_joins_with_a_header_at_a_key_frame_or_at_the_live_edge() {
     eventually("a group of pictures is there", || {
         (server.pod.entry("feeds", "a")["gop"]["bytes"].as_u64() > Some(0)).then_some(())
     });
-    // The first viewer is behind the live edge by no more than it asked for, though the balancer got what was kept.
     let (head, live) = edge.read("/a.ts", 20_000);
     assert!(head.contains("200 OK") && live[0] == 0x47, "{head}");
     let (head, last) = edge.read("/a.ts?keyframe", 20_000);
@@ -106,12 +108,49 @@ fn a_viewer_joins_with_a_header_at_a_key_frame_or_at_the_live_edge() {
         std::fs::write(&file, bytes).unwrap();
         let first = run(
             "ffprobe",
-            &["-v", "error", "-select_streams", "v", "-show_entries", "packet=flags", "-of", "csv=p=0", file.to_str().unwrap()],
+            &[
+                "-v",
+                "error",
+                "-select_streams",
+                "v",
+                "-show_entries",
+                "packet=flags",
+                "-of",
+                "csv=p=0",
+                file.to_str().unwrap(),
+            ],
             30,
         );
         assert!(first.text().starts_with('K'), "{}", first.text());
     }
     assert_eq!(code(&edge.url("/a.ts?keyframe=first"), &[]), "400");
+}
+
+#[test]
+fn the_first_viewer_is_at_the_live_edge_though_the_balancer_got_a_whole_group_of_pictures() {
+    let cluster = Cluster::new();
+    let edge = cluster.balancer("edge", "", &[]);
+    let long = json!({"source": {"command": live(PATTERN, 600, "-an")}, "activation": "Continuous"});
+    let yaml = resource("Feed", "a", &long) + &ts("a");
+    let server = cluster.server("one", &yaml, &[("a", 1)], &edge);
+    known(&edge, "/a.ts");
+    eventually("the group of pictures is seconds long", || {
+        let head = String::from_utf8_lossy(&server.pod.curl("/a.ts?keyframe", &["-I"]).stdout).into_owned();
+        let age = head.lines().find_map(|line| {
+            line.to_ascii_lowercase().strip_prefix("millrace-picture-age: ")?.parse::<f64>().ok()
+        });
+        age.filter(|age| *age > 4.0)
+    });
+    let first_is_key = |path: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.ts");
+        std::fs::write(&file, edge.read(path, 20_000).1).unwrap();
+        let show = ["-v", "quiet", "-select_streams", "v", "-show_entries", "packet=flags", "-of", "csv=p=0"];
+        let said = run("ffprobe", &[&show[..], &[file.to_str().unwrap()]].concat(), 30);
+        said.text().starts_with('K')
+    };
+    assert!(!first_is_key("/a.ts"));
+    assert!(first_is_key("/a.ts?keyframe"), "which the balancer has");
 }
 
 #[test]
@@ -142,15 +181,19 @@ fn what_is_not_known_is_not_found_and_until_anything_is_known_it_is_only_not_yet
 #[test]
 fn one_connection_too_many_is_told_to_come_again_and_the_others_stay() {
     let cluster = Cluster::new();
-    let limited = millrace_e2e::resource("Cluster", "default", &json!({"limits": {"connections": 3}}));
+    let limited = resource("Cluster", "default", &json!({"limits": {"connections": 3}}));
     let edge = cluster.balancer("edge", &limited, &[]);
     let _server = cluster.server("one", &(camera("a", "OnDemand") + &ts("a")), &[("a", 1)], &edge);
     known(&edge, "/a.ts");
     let viewers: Vec<Watcher> = (0..3).map(|_| Watcher::new(edge.viewer("/a.ts"))).collect();
-    viewers.iter().for_each(|viewer| viewer.flows(10_000));
+    for viewer in &viewers {
+        viewer.flows(10_000);
+    }
     let said = String::from_utf8(curl(&edge.url("/a.ts"), &["-i"]).stdout).unwrap();
     assert!(said.starts_with("HTTP/1.1 503") && said.contains("Retry-After: "), "{said}");
-    viewers.iter().for_each(|viewer| viewer.flows(10_000));
+    for viewer in &viewers {
+        viewer.flows(10_000);
+    }
 }
 
 #[test]

@@ -109,7 +109,9 @@ impl Edge {
                 Err(SessionError::Code { code: Code::MEMBER_INFO_PROBLEM, .. }) => {
                     return Access::Challenge { realm: "Millrace".to_owned() };
                 }
-                Err(SessionError::Code { code: Code::MEMBER_SECURITY_ISSUE, .. }) => return Access::Forbidden,
+                Err(SessionError::Code { code: Code::MEMBER_SECURITY_ISSUE, .. }) => {
+                    return Access::Forbidden;
+                }
                 Err(error) => {
                     tracing::debug!(path, %error, "who may watch cannot be asked");
                     time::sleep(LOOK).await;
@@ -136,7 +138,9 @@ mod tests {
         answers.remember(name.clone(), now);
         assert!(answers.knows(&name, now + Duration::from_secs(9)));
         assert!(!answers.knows(&name, now + HOLDS));
-        for (path, client) in [("/b", "client ann:secret"), ("/a", "client ann:other"), ("/ac", "lient ann:secret")] {
+        for (path, client) in
+            [("/b", "client ann:secret"), ("/a", "client ann:other"), ("/ac", "lient ann:secret")]
+        {
             assert!(!answers.knows(&answers.name(path, client.as_bytes()), now), "{path} {client}");
         }
     }

@@ -7,6 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use http::StatusCode;
+use millrace_fencing::{Epoch, directory::LinkId};
 use millrace_http::Refusal;
 use millrace_link::{
     Code,
@@ -42,19 +43,32 @@ impl Drop for Held {
     }
 }
 
-/// See the module.
-pub(super) struct Following {
+/// What is followed, and where it is asked for.
+struct Line {
     upstream: Arc<Upstream>,
     edge: Arc<Edge>,
+}
+
+/// See the module.
+pub(super) struct Following {
+    line: Line,
     intake: Intake,
     splice: Splice,
     begun: bool,
+    /// The owner of which it was said that its content is refused.
+    complained: Option<(LinkId, Epoch)>,
 }
 
 impl Following {
     pub fn new(upstream: Arc<Upstream>, edge: Arc<Edge>) -> Self {
         let intake = Intake::new(std::slice::from_ref(&upstream.channel), Expected::Any);
-        Self { upstream, edge, intake, splice: Splice::default(), begun: false }
+        Self {
+            line: Line { upstream, edge },
+            intake,
+            splice: Splice::default(),
+            begun: false,
+            complained: None,
+        }
     }
 
     /// Nobody watches: what is there is of no use to who comes later.
@@ -62,9 +76,9 @@ impl Following {
         self.intake.end();
         self.splice.rest();
         self.begun = false;
-        self.upstream.caught_up.send_replace(false);
-        self.upstream.refused.send_replace(None);
-        self.upstream.flowing.send_replace(false);
+        self.line.upstream.caught_up.send_replace(false);
+        self.line.upstream.refused.send_replace(None);
+        self.line.upstream.flowing.send_replace(false);
     }
 
     /// For ever. May be dropped at any await.
@@ -72,65 +86,44 @@ impl Following {
         let mut wait = SHORTEST;
         let mut before: Option<Owner> = None;
         loop {
-            let Some(owner) = self.edge.registry.owner(&self.upstream.path) else {
-                self.upstream.news.notified().await;
+            let Some(owner) = self.line.edge.registry.owner(&self.line.upstream.path) else {
+                self.line.upstream.news.notified().await;
                 continue;
             };
             if before.as_ref().is_some_and(|before| !before.is(&owner)) {
                 wait = SHORTEST;
-                self.upstream.refused.send_replace(None);
+                self.line.upstream.refused.send_replace(None);
             }
             before = Some(owner.clone());
             let flowed = self.session(&owner).await;
-            self.upstream.flowing.send_replace(false);
-            if self.has_moved(&owner) {
+            self.line.upstream.flowing.send_replace(false);
+            if self.line.has_moved(&owner) {
                 continue;
             }
             wait = if flowed { SHORTEST } else { (wait * 2).min(LONGEST) };
             tokio::select! {
                 () = time::sleep(wait) => {}
-                () = self.upstream.news.notified() => {}
+                () = self.line.upstream.news.notified() => {}
             }
         }
     }
 
-    fn has_moved(&self, owner: &Owner) -> bool {
-        !self.edge.registry.owner(&self.upstream.path).is_some_and(|now| now.is(owner))
-    }
-
     /// One session with `owner`, to its end. Whether anything came.
     async fn session(&mut self, owner: &Owner) -> bool {
-        let mut held = loop {
-            let begin = begin(owner, &self.upstream.path);
-            tokio::pin!(begin);
-            let begun = loop {
-                tokio::select! {
-                    begun = &mut begin => break begun,
-                    () = self.upstream.news.notified() => if self.has_moved(owner) { return false },
-                }
-            };
-            match begun {
-                Ok(held) => break held,
-                Err(error) => {
-                    count(&self.edge.counts.session_failures);
-                    self.refuse(&error);
-                    return false;
-                }
-            }
-        };
-        let Some(session) = held.0.as_mut() else { return false };
-        count(&self.edge.counts.sessions);
-        self.upstream.flowing.send_replace(true);
-        self.upstream.caught_up.send_replace(false);
+        let held = self.line.begin(owner).await;
+        let Some(session) = held.as_ref().and_then(|held| held.0.as_ref()) else { return false };
+        count(&self.line.edge.counts.sessions);
+        self.line.upstream.flowing.send_replace(true);
+        self.line.upstream.caught_up.send_replace(false);
         self.splice.session();
         let since = session.synchronised().u64(tag::TIMESTAMP).unwrap_or_default();
-        let trust = self.edge.identity.trust().clone();
+        let trust = self.line.edge.identity.trust().clone();
         let mut flowed = false;
         loop {
             let received = tokio::select! {
                 biased;
-                () = self.upstream.news.notified() => {
-                    if self.has_moved(owner) {
+                () = self.line.upstream.news.notified() => {
+                    if self.line.has_moved(owner) {
                         return flowed;
                     }
                     continue;
@@ -139,21 +132,25 @@ impl Following {
             };
             match received {
                 Ok((packet, content)) => {
-                    self.edge.counts.bytes_in.fetch_add(packet.len() as u64, Ordering::Relaxed);
-                    count(&self.edge.counts.packets_in);
+                    self.line.edge.counts.bytes_in.fetch_add(packet.len() as u64, Ordering::Relaxed);
+                    count(&self.line.edge.counts.packets_in);
                     if !self.publish(owner, content, since) {
                         return flowed;
                     }
                     flowed = true;
                 }
                 Err(SessionError::Content(code)) => {
-                    self.edge.refused(code);
-                    tracing::warn!(path = %self.upstream.path, %code, from = %owner.peer.address, "content refused");
+                    self.line.edge.refused(code);
+                    // Once for each owner: it is counted, and tried again and again.
+                    let this = Some((owner.link, owner.epoch));
+                    if std::mem::replace(&mut self.complained, this) != this {
+                        tracing::warn!(path = %self.line.upstream.path, %code, from = %owner.peer.address, "content refused");
+                    }
                     return false;
                 }
                 Err(error) => {
-                    tracing::debug!(path = %self.upstream.path, %error, "a session is over");
-                    self.refuse(&error);
+                    tracing::debug!(path = %self.line.upstream.path, %error, "a session is over");
+                    self.line.refuse(&error);
                     return flowed;
                 }
             }
@@ -163,38 +160,67 @@ impl Following {
     /// False: nothing more may come of this session.
     fn publish(&mut self, owner: &Owner, content: Content, since: u64) -> bool {
         let epoch = content.generation.epoch;
-        if epoch != owner.epoch.get() || !self.edge.registry.admit(&self.upstream.path, owner.link, epoch) {
-            self.edge.older();
+        if epoch != owner.epoch.get()
+            || !self.line.edge.registry.admit(&self.line.upstream.path, owner.link, epoch)
+        {
+            self.line.edge.older();
             return false;
         }
         let live = !content.flags.has(ContentFlags::HEADER) && content.timestamp >= since;
-        if live && !*self.upstream.caught_up.borrow() {
+        if live && !*self.line.upstream.caught_up.borrow() {
             // Who waits for what happens now must not miss this.
-            self.upstream.caught_up.send_replace(true);
+            self.line.upstream.caught_up.send_replace(true);
         }
         match self.splice.take(content) {
             Step::Nothing => {}
             Step::Push(bytes) => self.intake.push(&bytes),
             Step::Begin(all) => {
                 if std::mem::replace(&mut self.begun, true) {
-                    count(&self.edge.counts.generations);
+                    count(&self.line.edge.counts.generations);
                 }
                 self.intake.begin_of(epoch);
-                all.iter().for_each(|bytes| self.intake.push(bytes));
-                self.upstream.refused.send_replace(None);
+                for bytes in &all {
+                    self.intake.push(bytes);
+                }
+                self.line.upstream.refused.send_replace(None);
             }
             Step::Refuse => {
-                self.edge.older();
+                self.line.edge.older();
                 return false;
             }
         }
         true
     }
+}
+
+impl Line {
+    fn has_moved(&self, owner: &Owner) -> bool {
+        !self.edge.registry.owner(&self.upstream.path).is_some_and(|now| now.is(owner))
+    }
+
+    /// A session with `owner`; none if there is another one meanwhile, or it says no.
+    async fn begin(&self, owner: &Owner) -> Option<Held> {
+        let beginning = begin(owner, &self.upstream.path);
+        tokio::pin!(beginning);
+        let outcome = loop {
+            tokio::select! {
+                outcome = &mut beginning => break outcome,
+                () = self.upstream.news.notified() => if self.has_moved(owner) { return None },
+            }
+        };
+        if let Err(error) = &outcome {
+            count(&self.edge.counts.session_failures);
+            self.refuse(error);
+        }
+        outcome.ok()
+    }
 
     /// Says to those who wait for a first byte why there is none, where the owner said so.
     fn refuse(&self, error: &SessionError) {
         let text = match error {
-            SessionError::Channel(ChannelError::Closed(notice)) if notice.code == Code::CONTENT_UNAVAILABLE => {
+            SessionError::Channel(ChannelError::Closed(notice))
+                if notice.code == Code::CONTENT_UNAVAILABLE =>
+            {
                 notice.text.clone()
             }
             SessionError::Code { code, text }
@@ -214,12 +240,8 @@ impl Following {
 
 /// In a task of its own: a session is not left half-begun where nobody waits for it any more.
 async fn begin(owner: &Owner, path: &str) -> Result<Held, SessionError> {
-    let wish = Wish {
-        target: target(path),
-        credentials: Bytes::new(),
-        join: Join::LastKeyframe,
-        position: None,
-    };
+    let wish =
+        Wish { target: target(path), credentials: Bytes::new(), join: Join::LastKeyframe, position: None };
     let client = owner.peer.client.clone();
     let begin = tokio::spawn(async move { client.begin(&wish).await.map(|session| Held(Some(session))) });
     begin.await.unwrap_or(Err(Code::ERROR.into()))

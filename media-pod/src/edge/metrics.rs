@@ -42,12 +42,7 @@ impl Edge {
         let counts = &self.counts;
         one("millrace_edge_links", "Links from server pods that are up.", gauge, links as u64);
         one("millrace_edge_paths", "Streams that are known.", gauge, paths as u64);
-        one(
-            "millrace_edge_orphans",
-            "Those that no server pod has at the moment.",
-            gauge,
-            orphans as u64,
-        );
+        one("millrace_edge_orphans", "Those that no server pod has at the moment.", gauge, orphans as u64);
         one("millrace_edge_upstreams", "Sessions with server pods now.", gauge, flowing as u64);
         one("millrace_edge_viewers", "Viewers now.", gauge, viewers as u64);
         one(
@@ -74,12 +69,7 @@ impl Edge {
             counter,
             of(&counts.packets_in),
         );
-        one(
-            "millrace_edge_sent_bytes_total",
-            "Bytes sent to viewers.",
-            counter,
-            self.registry.bytes_out(),
-        );
+        one("millrace_edge_sent_bytes_total", "Bytes sent to viewers.", counter, self.registry.bytes_out());
         one(
             "millrace_edge_generation_switches_total",
             "Times that viewers went on with another run or owner of a stream.",

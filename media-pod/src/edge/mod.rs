@@ -82,8 +82,7 @@ impl Edge {
         });
         let mut tasks = JoinSet::new();
         for address in &options.link {
-            let listener =
-                TcpListener::bind(address).await.with_context(|| format!("--link {address}"))?;
+            let listener = TcpListener::bind(address).await.with_context(|| format!("--link {address}"))?;
             tracing::info!(key = %identity.key().id(), "listening link={}", listener.local_addr()?);
             tasks.spawn(links::accept(edge.clone(), listener));
         }

@@ -179,7 +179,11 @@ impl Registry {
     }
 
     /// The upstream of `path`, made by `make` if nobody asked before; none where the path is not known.
-    pub fn upstream(&self, path: &str, make: impl FnOnce(Arc<str>) -> Arc<Upstream>) -> Option<Arc<Upstream>> {
+    pub fn upstream(
+        &self,
+        path: &str,
+        make: impl FnOnce(Arc<str>) -> Arc<Upstream>,
+    ) -> Option<Arc<Upstream>> {
         let mut state = self.lock();
         if let Some(upstream) = state.upstreams.get(path) {
             return Some(upstream.clone());

@@ -1,10 +1,7 @@
 //! One path on this balancer: its own channel, and the one session that fills it while somebody watches.
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::AtomicUsize,
-    },
+    sync::{Arc, Mutex, PoisonError, Weak, atomic::AtomicUsize},
     time::{Duration, SystemTime},
 };
 

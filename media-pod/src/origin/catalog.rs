@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -11,7 +14,7 @@ use tokio::{sync::watch, time};
 
 use super::{
     grants::{Grants, Owned},
-    outlet::Outlet,
+    outlet::{Clock, Outlet},
 };
 use crate::{feed::Source, pod::Pod, stream::Stream};
 
@@ -34,8 +37,9 @@ pub(super) struct Entry {
 
 impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {
-        let said =
-            |entry: &Self| (entry.epoch, entry.outlet.id, entry.ask, entry.container.clone(), entry.relay.clone());
+        let said = |entry: &Self| {
+            (entry.epoch, entry.outlet.id, entry.ask, entry.container.clone(), entry.relay.clone())
+        };
         said(self) == said(other) && self.feed_uid == other.feed_uid && self.grant == other.grant
     }
 }
@@ -49,13 +53,22 @@ pub(super) struct Catalog {
     grants: Grants,
     /// By the stream's name.
     outlets: Mutex<HashMap<String, Arc<Outlet>>>,
+    /// Outlets so far.
+    made: AtomicU64,
+    pub clock: Clock,
     entries: watch::Sender<Entries>,
 }
 
 impl Catalog {
     pub fn new(pod: Arc<Pod>, grants: Grants) -> Self {
-        let catalog =
-            Self { pod, grants, outlets: Mutex::default(), entries: watch::Sender::new(Entries::default()) };
+        let catalog = Self {
+            pod,
+            grants,
+            outlets: Mutex::default(),
+            made: AtomicU64::new(0),
+            clock: Clock::new(),
+            entries: watch::Sender::new(Entries::default()),
+        };
         catalog.look();
         catalog
     }
@@ -97,7 +110,10 @@ impl Catalog {
         let entry = |(name, stream): (&String, &Arc<Stream>)| {
             let spec = stream.spec();
             let grant = self.grants.of(&self.owned(name, &spec.feeds))?;
-            let outlet = outlets.entry(name.clone()).or_insert_with(|| Arc::new(Outlet::new(stream.clone())));
+            let outlet = outlets.entry(name.clone()).or_insert_with(|| {
+                let id = self.made.fetch_add(1, Ordering::Relaxed) + 1;
+                Arc::new(Outlet::new(id, stream.clone(), self.clock))
+            });
             let said = resolved.streams.get(name);
             let entry = Entry {
                 feed_uid: grant.claim().feed.to_string(),

@@ -41,9 +41,9 @@ pub(super) async fn keep(origin: Arc<Origin>, to: String) {
                 wanted.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&addresses);
                 running.retain(|_, task| !task.is_finished());
                 for address in addresses {
-                    running.entry(address).or_insert_with(|| {
-                        tasks.spawn(one(origin.clone(), address, wanted.clone()))
-                    });
+                    running
+                        .entry(address)
+                        .or_insert_with(|| tasks.spawn(one(origin.clone(), address, wanted.clone())));
                 }
                 was_wrong.clear();
             }

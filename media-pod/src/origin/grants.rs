@@ -11,7 +11,7 @@ use anyhow::{Context as _, anyhow};
 use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use millrace_fencing::{Epoch, FeedUid, Grant, Holder, SignedGrant};
-use millrace_link::secure::MemberKey;
+use millrace_link::secure::{MemberId, MemberKey};
 use millrace_report::link::NamedGrant;
 use tokio::{sync::watch, time};
 
@@ -38,8 +38,13 @@ pub(super) struct Grants {
 #[derive(Clone)]
 enum From {
     File(PathBuf),
+    /// Whoever calls [`Grants::take`].
+    Operator,
     /// Nobody else grants anything.
-    Own { key: Arc<MemberKey>, epoch: Epoch },
+    Own {
+        key: Arc<MemberKey>,
+        epoch: Epoch,
+    },
 }
 
 impl Grants {
@@ -56,6 +61,19 @@ impl Grants {
         Self { holder, from, granted: Arc::new(watch::Sender::new(Granted::new())) }
     }
 
+    /// What an operator gives, by [`Self::take`].
+    pub fn of_operator(holder: Holder) -> Self {
+        Self { holder, from: From::Operator, granted: Arc::new(watch::Sender::new(Granted::new())) }
+    }
+
+    /// Has these grants from now on, and no others. What is wrong changes nothing.
+    pub fn take(&self, all: Vec<NamedGrant>) -> anyhow::Result<()> {
+        let granted = self.read(all)?;
+        tracing::info!(grants = granted.len(), "grants taken");
+        self.granted.send_replace(granted);
+        Ok(())
+    }
+
     /// Told of every change.
     pub fn watch(&self) -> watch::Receiver<Granted> {
         self.granted.subscribe()
@@ -64,7 +82,7 @@ impl Grants {
     /// The grant of the first of `owned` that has one.
     pub fn of(&self, owned: &[Owned]) -> Option<SignedGrant> {
         match &self.from {
-            From::File(_) => {
+            From::File(_) | From::Operator => {
                 let granted = self.granted.borrow();
                 owned.iter().find_map(|owned| granted.get(owned)).cloned()
             }
@@ -82,41 +100,42 @@ impl Grants {
         loop {
             match crate::linking::read(file) {
                 Ok(now) if before.as_ref() != Some(&now) => {
-                    match self.understand(&now) {
-                        Ok(granted) => {
-                            tracing::info!(grants = granted.len(), "grants taken");
-                            self.granted.send_replace(granted);
-                        }
-                        Err(e) => {
-                            tracing::error!(file = %file.display(), error = %format!("{e:#}"), "the grants before hold on");
-                        }
+                    if let Err(e) = self.understand(&now) {
+                        tracing::error!(file = %file.display(), error = %format!("{e:#}"), "the grants before hold on");
                     }
                     before = Some(now);
                 }
-                Ok(_) => {}
                 // Who had a grant goes on.
                 Err(e) if e.to_string() != was_wrong => {
                     tracing::warn!(file = %file.display(), error = %e, "no grants can be read");
                     was_wrong = e.to_string();
                 }
-                Err(_) => {}
+                Ok(_) | Err(_) => {}
             }
             time::sleep(LOOK).await;
         }
     }
 
-    fn understand(&self, json: &[u8]) -> anyhow::Result<Granted> {
-        let all: Vec<NamedGrant> = serde_json::from_slice(json)?;
+    fn understand(&self, json: &[u8]) -> anyhow::Result<()> {
+        self.take(serde_json::from_slice(json)?)
+    }
+
+    fn read(&self, all: Vec<NamedGrant>) -> anyhow::Result<Granted> {
         let mut granted = Granted::new();
         for NamedGrant { feed, stream, grant } in all {
             let owned = match (feed, stream) {
                 (Some(feed), None) => Owned::Feed(feed),
                 (None, Some(stream)) => Owned::Stream(stream),
-                _ => return Err(anyhow!("a grant is for a feed or for a stream: one of both has to be named")),
+                _ => {
+                    return Err(anyhow!(
+                        "a grant is for a feed or for a stream: one of both has to be named"
+                    ));
+                }
             };
-            let signed = STANDARD.decode(&grant).context("no Base64").and_then(|bytes| {
-                SignedGrant::from_bytes(&bytes).map_err(Into::into)
-            });
+            let signed = STANDARD
+                .decode(&grant)
+                .context("no Base64")
+                .and_then(|bytes| SignedGrant::from_bytes(&bytes).map_err(Into::into));
             let signed = signed.with_context(|| format!("{owned:?}"))?;
             if signed.claim().holder == self.holder {
                 granted.insert(owned, signed);
@@ -146,8 +165,7 @@ fn uid(owned: &Owned) -> Option<FeedUid> {
     };
     FeedUid::new(&name).ok().or_else(|| {
         let digest = digest::digest(&digest::SHA256, name.as_bytes());
-        let hex: String = digest.as_ref().iter().take(24).map(|byte| format!("{byte:02x}")).collect();
-        FeedUid::new(&hex).ok()
+        FeedUid::new(&MemberId(digest.as_ref().try_into().ok()?).to_string()).ok()
     })
 }
 
@@ -171,7 +189,7 @@ mod tests {
         keys.add(&key.id().0).unwrap();
         assert_eq!(keys.verify(&signed).unwrap().feed.as_str(), "feed.cam");
         let long = grants.of(&[Owned::Feed("x".repeat(200))]).unwrap();
-        assert_eq!(long.claim().feed.as_str().len(), 48);
+        assert_eq!(long.claim().feed.as_str().len(), 64);
     }
 
     #[test]
@@ -188,8 +206,9 @@ mod tests {
             NamedGrant { feed: Some(feed.into()), stream: None, grant }
         };
         let json = serde_json::to_vec(&[named("cam", "pod-1_boot-1"), named("old", "pod-1_boot-0")]).unwrap();
-        let granted = grants.understand(&json).unwrap();
-        assert_eq!(granted.keys().collect::<Vec<_>>(), [&Owned::Feed("cam".into())]);
+        grants.understand(&json).unwrap();
+        let all: Vec<Owned> = grants.watch().borrow().keys().cloned().collect();
+        assert_eq!(all, [Owned::Feed("cam".into())]);
         for (wrong, why) in [
             (r#"[{"grant": ""}]"#, "one of both"),
             (r#"[{"feed": "a", "grant": "*"}]"#, "no Base64"),
@@ -197,6 +216,7 @@ mod tests {
         ] {
             let error = grants.understand(wrong.as_bytes()).unwrap_err();
             assert!(format!("{error:#}").contains(why), "{error:#}");
+            assert_eq!(grants.watch().borrow().len(), 1, "what was there holds on");
         }
     }
 }

@@ -14,12 +14,14 @@ use anyhow::Context as _;
 use clap::Args;
 use millrace_fencing::{BootId, Holder, PodUid};
 use millrace_link::Role;
+use millrace_report::link::NamedGrant;
 use tokio::task::JoinSet;
 
 use self::{catalog::Catalog, grants::Grants};
 use crate::{
     config::Reports,
     linking::{Identity, LinkFiles},
+    member,
     pod::Pod,
 };
 
@@ -49,25 +51,38 @@ pub(crate) struct Origin {
     inside: Option<SocketAddr>,
 }
 
-/// Looks after the links that `options` ask for, if they do, until the tasks are dropped. `boot` names this start of the
-/// program in the pod of this `uid`; `inside` is where the internal listener is.
+/// Links to balancers, until dropped.
+pub struct Links {
+    _tasks: JoinSet<()>,
+    grants: Grants,
+}
+
+impl Links {
+    /// The operator grants these, and nothing else. What is wrong changes nothing.
+    pub fn grant(&self, grants: Vec<NamedGrant>) -> anyhow::Result<()> {
+        self.grants.take(grants)
+    }
+}
+
+/// Looks after the links that `options` ask for, if they do. `member` says which start of the program in which pod this is;
+/// `inside` is where the internal listener is.
 pub fn start(
     options: &Options,
-    uid: Option<&str>,
-    boot: &str,
+    member: &member::Options,
     pod: &Arc<Pod>,
     reports: &Reports,
     inside: Option<SocketAddr>,
-) -> anyhow::Result<JoinSet<()>> {
+) -> anyhow::Result<Option<Links>> {
     let mut tasks = JoinSet::new();
-    let Some(to) = options.link_to.clone() else { return Ok(tasks) };
-    let boot = BootId::new(boot).context("--boot-id")?;
-    let uid = uid.map_or_else(|| format!("hand-{boot}"), str::to_owned);
+    let Some(to) = options.link_to.clone() else { return Ok(None) };
+    let boot = BootId::new(member.boot_id.as_deref().unwrap_or_default()).context("--boot-id")?;
+    let uid = member.pod_uid.clone().unwrap_or_else(|| format!("hand-{boot}"));
     let holder = Holder { pod: PodUid::new(&uid).context("--pod-uid")?, boot };
     let identity = Identity::read(&options.files, Role::SERVER, holder.to_string())?;
-    let grants = match &options.grants {
-        Some(file) => Grants::of_file(file.clone(), holder.clone()),
-        None => Grants::own(identity.key(), holder.clone()),
+    let grants = match (&options.grants, &member.operator) {
+        (Some(file), _) => Grants::of_file(file.clone(), holder.clone()),
+        (None, Some(_)) => Grants::of_operator(holder.clone()),
+        (None, None) => Grants::own(identity.key(), holder.clone()),
     };
     tracing::info!(%holder, key = %identity.key().id(), %to, "linking");
     let catalog = Arc::new(Catalog::new(pod.clone(), grants.clone()));
@@ -79,5 +94,5 @@ pub fn start(
     for to in to.split(',') {
         tasks.spawn(dial::keep(origin.clone(), to.trim().to_owned()));
     }
-    Ok(tasks)
+    Ok(Some(Links { _tasks: tasks, grants }))
 }

@@ -2,10 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -23,9 +20,10 @@ const KEPT: usize = 256;
 
 /// See the module. One for each time that a stream was begun: another stream at the same path is another outlet.
 pub(super) struct Outlet {
-    /// Counts the outlets of this program, from 1: the stream id on links.
+    /// The stream id on links.
     pub id: u64,
     pub stream: Arc<Stream>,
+    clock: Clock,
     signed: Mutex<VecDeque<Signed>>,
 }
 
@@ -38,12 +36,10 @@ struct Signed {
     head: Bytes,
 }
 
-static OUTLETS: AtomicU64 = AtomicU64::new(1);
-
 impl Outlet {
-    pub fn new(stream: Arc<Stream>) -> Self {
-        let id = OUTLETS.fetch_add(1, Ordering::Relaxed);
-        Self { id, stream, signed: Mutex::default() }
+    /// `id` counts the outlets of this program, from 1.
+    pub fn new(id: u64, stream: Arc<Stream>, clock: Clock) -> Self {
+        Self { id, stream, clock, signed: Mutex::default() }
     }
 
     /// What is sent of `piece`, in this epoch: head and data of a content packet. Runs count up over all outlets of a path.
@@ -76,7 +72,7 @@ impl Outlet {
         if place.random_access {
             content.flags = content.flags.with(ContentFlags::RANDOM_ACCESS);
         }
-        (content.timestamp, content.item) = (micros(place.at), offset);
+        (content.timestamp, content.item) = (self.clock.micros(place.at), offset);
         let head = content.sign_head(key)?;
         if signed.len() == KEPT {
             signed.pop_front();
@@ -86,27 +82,35 @@ impl Outlet {
     }
 }
 
-/// An instant, in microseconds since 1970 by the clock as it stands now.
-pub(super) fn micros(at: Instant) -> u64 {
-    let began = BEGAN.get_or_init(|| (Instant::now(), SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()));
-    let since = at.checked_duration_since(began.0);
-    let time = match since {
-        Some(since) => began.1 + since,
-        None => began.1.saturating_sub(began.0.checked_duration_since(at).unwrap_or(Duration::ZERO)),
-    };
-    time.as_micros() as u64
-}
+/// Makes times of instants: microseconds since 1970, by the clock as it stood when this was made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock(Instant, Duration);
 
-static BEGAN: std::sync::OnceLock<(Instant, Duration)> = std::sync::OnceLock::new();
+impl Clock {
+    pub fn new() -> Self {
+        Self(Instant::now(), SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default())
+    }
+
+    pub fn micros(self, at: Instant) -> u64 {
+        let time = match at.checked_duration_since(self.0) {
+            Some(since) => self.1 + since,
+            None => self.1.saturating_sub(self.0.saturating_duration_since(at)),
+        };
+        time.as_micros() as u64
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn instants_become_times_in_their_order() {
+    fn instants_become_times_in_their_order_and_steps() {
         let early = Instant::now();
-        let now = micros(Instant::now());
-        assert!(micros(early) <= now && micros(Instant::now()) >= now);
+        let clock = Clock::new();
+        let late = Instant::now();
+        assert!(clock.micros(early) <= clock.micros(late));
+        let step = clock.micros(late + Duration::from_secs(3)) - clock.micros(late);
+        assert!(step.abs_diff(3_000_000) <= 1);
     }
 }

@@ -26,7 +26,6 @@ use super::{
     Origin,
     announce::announce,
     catalog::Entry,
-    outlet::micros,
     pump::{Over, pump},
 };
 use crate::{
@@ -90,7 +89,7 @@ pub(super) async fn serve(origin: &Arc<Origin>, link: Link, local: IpAddr) -> Cl
     let mut serving = Serving { origin, peer: local, server, sessions: HashMap::new(), pumps, over };
     loop {
         tokio::select! {
-            served = serving.server.next() => match served {
+            event = serving.server.next() => match event {
                 Ok(Served::Session(event)) => serving.on(event),
                 Ok(Served::Cluster { request, .. }) => {
                     serving.server.answer_cluster(&request, Code::CLUSTER_WRONG_REQUEST, TsdWriter::new());
@@ -117,7 +116,8 @@ impl Serving<'_> {
                 let client = Client::decode(&credentials);
                 let known = client.is_some();
                 self.sessions.entry(session).or_default().client = client;
-                let answer = if known { Ok(TsdWriter::new()) } else { Err((Code::ARG_INCORRECT, "no client")) };
+                let answer =
+                    if known { Ok(TsdWriter::new()) } else { Err((Code::ARG_INCORRECT, "no client")) };
                 self.server.sessions().answer(session, answer);
             }
             ServerEvent::Select { session, target, .. } => {
@@ -129,7 +129,7 @@ impl Serving<'_> {
                 self.sessions.entry(session).or_default().channel = channel;
             }
             ServerEvent::Synchronise { session, .. } => {
-                let now = micros(Instant::now()).to_le_bytes();
+                let now = self.origin.catalog.clock.micros(Instant::now()).to_le_bytes();
                 self.server.sessions().answer(session, Ok(TsdWriter::new().with(tag::TIMESTAMP, &now)));
             }
             ServerEvent::Stream { session } => self.stream(session),

@@ -16,10 +16,10 @@ use http::{Response, StatusCode, header};
 use millrace_http::{Access, AccessRequest, Counts, Forward, FrontDoor, PageRequest, Site, Source};
 
 pub(crate) use access::decide as decide_access;
-pub(crate) use metrics::{family, pair};
-pub(crate) use status::tracks;
 pub use internal::Internal;
+pub(crate) use metrics::{family, pair};
 pub use process::Usage;
+pub(crate) use status::tracks;
 
 use crate::{config::Reports, edge::Edge, pod::Pod, rates::Rates};
 

@@ -1,6 +1,8 @@
 use bytes::Bytes;
 use millrace_link::avrs::rights::CLUSTER_OPS;
-use millrace_link::avrs::{Announcement, ClusterMessage, Load, Member, Quality, Request, Serving, Signal, may};
+use millrace_link::avrs::{
+    Announcement, ClusterMessage, Load, Member, Quality, Request, Serving, Signal, may,
+};
 use millrace_link::secure::MemberId;
 use millrace_link::wire::{Code, Role, Sections};
 
