@@ -113,6 +113,10 @@ async fn serve(options: Serve, part: Part, local: Option<Agent>) -> anyhow::Resu
     };
     let runners = local.map_or_else(|| Runners::beside(runner), Runners::Local);
     let pod = Pod::start(loaded.resolved, Shop::new(runners, egress.clone(), media));
+    if let Some(edge) = &edge {
+        // Set once, here.
+        let _ = pod.shop().edge.set(edge.clone());
+    }
     let front = Arc::new(Front {
         pod: pod.clone(),
         edge,

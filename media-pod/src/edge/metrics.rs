@@ -38,13 +38,12 @@ impl Edge {
         let [links, paths, orphans] = self.registry.sizes();
         let upstreams = self.registry.upstreams();
         let flowing = upstreams.iter().filter(|upstream| *upstream.flowing.borrow()).count();
-        let viewers: usize = upstreams.iter().map(|upstream| upstream.viewers.load(Ordering::Relaxed)).sum();
         let counts = &self.counts;
         one("millrace_edge_links", "Links from server pods that are up.", gauge, links as u64);
         one("millrace_edge_paths", "Streams that are known.", gauge, paths as u64);
         one("millrace_edge_orphans", "Those that no server pod has at the moment.", gauge, orphans as u64);
         one("millrace_edge_upstreams", "Sessions with server pods now.", gauge, flowing as u64);
-        one("millrace_edge_viewers", "Viewers now.", gauge, viewers as u64);
+        one("millrace_edge_viewers", "Viewers now.", gauge, self.viewers() as u64);
         one(
             "millrace_edge_upstreams_total",
             "Sessions with server pods that were begun.",

@@ -99,8 +99,19 @@ impl Edge {
         }
     }
 
+    /// Viewers now.
+    pub fn viewers(&self) -> usize {
+        self.registry.upstreams().iter().map(|upstream| upstream.viewers.load(Ordering::Relaxed)).sum()
+    }
+
     /// Whether it can say what there is: it has heard a server pod, or there seems to be none.
     pub fn ready(&self) -> bool {
         self.registry.heard() || self.started.elapsed() > UNHEARD
+    }
+}
+
+impl std::fmt::Debug for Edge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Edge").field("counts", &self.counts).finish_non_exhaustive()
     }
 }
