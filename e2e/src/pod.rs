@@ -63,10 +63,26 @@ impl Pod {
         Self::run(tempfile::tempdir()?, file, arguments)
     }
 
+    /// Starts a balancer on `yaml`, with `arguments` added.
+    ///
+    /// # Errors
+    /// As [`Self::start_with`].
+    pub fn balance(yaml: &str, arguments: &[&str]) -> anyhow::Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let file = directory.path().join("millrace.yaml");
+        fs::write(&file, yaml)?;
+        Self::spawn(directory, &file, &["balance", "--http", "127.0.0.1:0"], arguments)
+    }
+
     fn run(directory: TempDir, file: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
+        Self::spawn(directory, file, &["run", "--http", "127.0.0.1:0", "--media", "/tmp/millrace"], arguments)
+    }
+
+    fn spawn(directory: TempDir, file: &Path, begin: &[&str], arguments: &[&str]) -> anyhow::Result<Self> {
         let program = binary();
         let mut child = Command::new(&program)
-            .args(["run", "--http", "127.0.0.1:0", "--media", "/tmp/millrace", "-f"])
+            .args(begin)
+            .arg("-f")
             .arg(file)
             .args(arguments)
             .stdin(Stdio::null())
@@ -174,6 +190,13 @@ impl Pod {
     /// The status API.
     pub fn stat(&self) -> Value {
         serde_json::from_slice(&self.curl("/stat.json", &[]).stdout).unwrap_or_default()
+    }
+
+    /// The value of a metric without labels, or with exactly these, as a whole number; -1 where there is none.
+    pub fn metric(&self, name: &str) -> i64 {
+        let text = String::from_utf8_lossy(&self.curl("/metrics", &[]).stdout).into_owned();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.and_then(|value| value.parse::<f64>().ok()).map_or(-1, |value| value as i64)
     }
 
     /// What the status API says of the feed (or `streams`) of that name.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{config, logging, member, runners};
+use crate::{config, edge, logging, member, origin, runners};
 
 /// Live media from feeds to viewers, in one process.
 #[derive(Debug, Parser)]
@@ -20,6 +20,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the feeds and streams of a file and serve them; an edit of the file is taken while it runs.
     Run(Box<Run>),
+    /// Serve what server pods have: they dial here, and any number of viewers costs them one copy of each stream.
+    Balance(Box<Balance>),
     /// Say all that is wrong with a file, each with its line, its field and what would be right.
     Check(Files),
     /// Print the final form of a file: without templates, sets and arguments.
@@ -37,6 +39,35 @@ pub struct Files {
 /// How to run.
 #[derive(Debug, Args)]
 pub struct Run {
+    /// What every media pod does.
+    #[command(flatten)]
+    pub serve: Serve,
+    /// The balancers, if there are any.
+    #[command(flatten)]
+    pub origin: origin::Options,
+    /// The `millrace-exec serve` that runs the commands of an image; may be given more than once. Without it this program runs
+    /// all of them itself.
+    #[arg(long, value_name = "IMAGE=SOCKET")]
+    pub runner: Vec<runners::Address>,
+    /// Where files are whose path in a Feed does not begin with `/`.
+    #[arg(long, value_name = "DIRECTORY", default_value = "/var/lib/millrace/media")]
+    pub media: PathBuf,
+}
+
+/// How to balance.
+#[derive(Debug, Args)]
+pub struct Balance {
+    /// What every media pod does.
+    #[command(flatten)]
+    pub serve: Serve,
+    /// The links.
+    #[command(flatten)]
+    pub edge: edge::Options,
+}
+
+/// What every media pod does.
+#[derive(Debug, Args)]
+pub struct Serve {
     /// The files.
     #[command(flatten)]
     pub config: Files,
@@ -52,13 +83,6 @@ pub struct Run {
     /// Listen here for probes and for other media pods of the Cluster, without passwords: for inside a cluster only.
     #[arg(long, value_name = "ADDRESS")]
     pub internal: Vec<SocketAddr>,
-    /// The `millrace-exec serve` that runs the commands of an image; may be given more than once. Without it this program runs
-    /// all of them itself.
-    #[arg(long, value_name = "IMAGE=SOCKET")]
-    pub runner: Vec<runners::Address>,
-    /// Where files are whose path in a Feed does not begin with `/`.
-    #[arg(long, value_name = "DIRECTORY", default_value = "/var/lib/millrace/media")]
-    pub media: PathBuf,
     /// At SIGTERM, say at once at /readyz that the end is near, and let viewers watch on for so long.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub drain: u64,
@@ -71,4 +95,14 @@ pub struct Run {
     /// Threads that send to viewers; as many as there are cores if this is not said.
     #[arg(long, value_name = "NUMBER")]
     pub egress_threads: Option<usize>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_makes_sense() {
+        super::Cli::command().debug_assert();
+    }
 }

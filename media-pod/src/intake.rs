@@ -115,8 +115,13 @@ impl Intake {
 
     /// A run begins.
     pub fn begin(&mut self) {
+        self.begin_of(0);
+    }
+
+    /// A run of the owner of this epoch begins.
+    pub fn begin_of(&mut self, epoch: u64) {
         self.end();
-        self.publishers.iter_mut().for_each(|publisher| publisher.begin(0, None));
+        self.publishers.iter_mut().for_each(|publisher| publisher.begin(epoch, None));
         self.run = Some(Run {
             sniffer: self.expected.sniffer(),
             header_version: 0,

@@ -13,6 +13,7 @@ fn main() -> ExitCode {
     millrace_exec::maybe_run_agent();
     let outcome = match Cli::parse().command {
         Command::Run(options) => run::run(*options),
+        Command::Balance(options) => run::balance(*options),
         Command::Check(config) => check(&config.files),
         Command::Resolve(config) => resolve(&config.files),
     };

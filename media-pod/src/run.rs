@@ -19,14 +19,16 @@ use tokio::{
 
 use crate::{
     buffer,
-    cli::Run,
+    cli::{Balance, Run, Serve},
     config::{self, Follower, Reports, Taker, Texts},
     drain,
+    edge::{self, Edge},
     logging::{self, mask},
     member::{self, First, Member, Waiting},
+    origin,
     pod::Pod,
     rates::Rates,
-    runners::Runners,
+    runners::{self, Runners},
     shop::Shop,
     site::{Front, Internal},
 };
@@ -36,33 +38,53 @@ use crate::{
 #[error("the log says why")]
 pub struct Logged;
 
+/// What this media pod is for.
+enum Part {
+    /// It runs feeds and streams, with these runners of commands.
+    Server { origin: Box<origin::Options>, runner: Vec<runners::Address>, media: PathBuf },
+    /// It serves what servers have.
+    Balancer(edge::Options),
+}
+
 /// Runs until a signal ends it. An error of another type than [`Logged`] is to be shown.
 pub fn run(options: Run) -> anyhow::Result<()> {
     let default = |file: &PathBuf| !file.exists() && file.as_os_str() == config::DEFAULT;
-    if options.member.operator.is_none() && options.config.files.iter().all(default) {
+    let Run { serve, origin, runner, media } = options;
+    if serve.member.operator.is_none() && serve.config.files.iter().all(default) {
         bail!("{}", how_to_begin());
     }
+    begin(serve, Part::Server { origin: Box::new(origin), runner, media })
+}
+
+/// As [`run`], a balancer.
+pub fn balance(options: Balance) -> anyhow::Result<()> {
+    begin(options.serve, Part::Balancer(options.edge))
+}
+
+fn begin(mut options: Serve, part: Part) -> anyhow::Result<()> {
     logging::start(options.log_format, &options.log_level).map_err(|e| anyhow!(e))?;
     let format = options.log_format;
-    start(options).map_err(|e| {
+    options.member.boot_id.get_or_insert_with(member::boot);
+    start(options, part).map_err(|e| {
         logging::last_words(format, &format!("{e:#}"));
         Logged.into()
     })
 }
 
-fn start(options: Run) -> anyhow::Result<()> {
+fn start(options: Serve, part: Part) -> anyhow::Result<()> {
     raise_file_limit();
     buffer::keep_freed_memory();
     // Before any thread: it forks.
-    let local = options.runner.is_empty().then(Agent::spawn_local).transpose();
+    let alone = matches!(&part, Part::Server { runner, .. } if runner.is_empty());
+    let local = alone.then(Agent::spawn_local).transpose();
     let local = local.context("the runner of commands could not be started")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
-    let outcome = runtime.block_on(serve(options, local));
+    let outcome = runtime.block_on(serve(options, part, local));
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
 }
 
-async fn serve(options: Run, local: Option<Agent>) -> anyhow::Result<()> {
+async fn serve(options: Serve, part: Part, local: Option<Agent>) -> anyhow::Result<()> {
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let threads = options.egress_threads.unwrap_or_else(cores);
     let egress = Arc::new(Egress::start(threads).context("the egress threads could not be started")?);
@@ -82,10 +104,22 @@ async fn serve(options: Run, local: Option<Agent>) -> anyhow::Result<()> {
     let reports = Arc::new(Reports::new(config::report(&from, &texts, is_member), number, highest));
     let listen = listen(&options, &loaded.resolved)?;
     let certificates = listen.certificates.clone();
-    let runners = local.map_or_else(|| Runners::beside(options.runner.clone()), Runners::Local);
-    let pod = Pod::start(loaded.resolved, Shop::new(runners, egress.clone(), options.media.clone()));
+    let (edge, links, origin, runner, media) = match part {
+        Part::Server { origin, runner, media } => (None, JoinSet::new(), Some(origin), runner, media),
+        Part::Balancer(options) => {
+            let (edge, links) = edge(&options, &loaded.resolved).await?;
+            (Some(edge), links, None, Vec::new(), PathBuf::new())
+        }
+    };
+    let runners = local.map_or_else(|| Runners::beside(runner), Runners::Local);
+    let pod = Pod::start(loaded.resolved, Shop::new(runners, egress.clone(), media));
+    if let Some(edge) = &edge {
+        // Set once, here.
+        let _ = pod.shop().edge.set(edge.clone());
+    }
     let front = Arc::new(Front {
         pod: pod.clone(),
+        edge,
         reports: reports.clone(),
         rates: Rates::start(&pod),
         door: OnceLock::new(),
@@ -97,6 +131,9 @@ async fn serve(options: Run, local: Option<Agent>) -> anyhow::Result<()> {
     let internal = FrontDoor::bind(inside, Arc::new(Internal(front.clone())), egress.clone()).await?;
     internal.http_addrs().iter().for_each(|address| tracing::info!("listening internal={address}"));
     let door = Arc::new(FrontDoor::bind(listen, front.clone(), egress.clone()).await?);
+    let inside = internal.http_addrs().first().copied();
+    let origin = origin.map(|origin| origin::start(&origin, &options.member, &pod, &reports, inside));
+    let origin = origin.transpose()?.flatten();
     // Set once, here.
     let _ = (front.door.set(door.clone()), front.internal.set(Arc::new(internal)));
     announce(&door, &pod.resolved());
@@ -121,14 +158,25 @@ async fn serve(options: Run, local: Option<Agent>) -> anyhow::Result<()> {
         _ = term.recv() => {}
         _ = int.recv() => {}
     }
+    drop((origin, links));
     let shop = pod.shop();
     shop.streams.load().values().for_each(|stream| stream.retire());
     shop.feeds.load().values().for_each(|feed| feed.retire());
     Ok(())
 }
 
+/// What servers have, from their links.
+async fn edge(options: &edge::Options, resolved: &Resolved) -> anyhow::Result<(Arc<Edge>, JoinSet<()>)> {
+    if !resolved.feeds.is_empty() || !resolved.streams.is_empty() {
+        bail!(
+            "a balancer runs no Feeds and Streams: give it the Cluster and the Secrets that this names, and the              rest to `media-pod run --link-to`"
+        );
+    }
+    Edge::start(options).await
+}
+
 /// The configuration to begin with. A member of a cluster waits for one, where the files have none that is right.
-async fn first(options: &Run, member: Option<&Member>, egress: &Arc<Egress>) -> anyhow::Result<First> {
+async fn first(options: &Serve, member: Option<&Member>, egress: &Arc<Egress>) -> anyhow::Result<First> {
     let files = &options.config.files;
     let (texts, why) = match Texts::read(files).map(|texts| (texts.understand(), texts)) {
         Ok((Ok(loaded), texts)) => {
@@ -147,7 +195,7 @@ async fn first(options: &Run, member: Option<&Member>, egress: &Arc<Egress>) -> 
     Ok(first)
 }
 
-fn listen(options: &Run, resolved: &Resolved) -> anyhow::Result<Options> {
+fn listen(options: &Serve, resolved: &Resolved) -> anyhow::Result<Options> {
     let given = |given: &Vec<SocketAddr>, listener: Option<FinalListener>| {
         if given.is_empty() { listener.iter().map(address).collect() } else { given.clone() }
     };

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use millrace_bus::egress::Egress;
 use millrace_report::message::Directory;
 
-use crate::{feed::Feed, runners::Runners, stream::Stream};
+use crate::{edge::Edge, feed::Feed, runners::Runners, stream::Stream};
 
 /// Feeds by name.
 pub type Feeds = HashMap<String, Arc<Feed>>;
@@ -33,6 +33,8 @@ pub struct Shop {
     pub streams: ArcSwap<Streams>,
     /// Where the streams and feeds of the Cluster's other media pods are; empty alone.
     pub directory: ArcSwap<Directory>,
+    /// What server pods have, where this is a balancer.
+    pub edge: OnceLock<Arc<Edge>>,
     /// Where files are whose path is relative.
     pub media: PathBuf,
     /// It is about to end: nothing new should come.
@@ -50,6 +52,7 @@ impl Shop {
             feeds: ArcSwap::from_pointee(Feeds::new()),
             streams: ArcSwap::from_pointee(Streams::new()),
             directory: ArcSwap::default(),
+            edge: OnceLock::new(),
             media,
             draining: AtomicBool::new(false),
             snapshots_decoded: AtomicU64::new(0),

@@ -2,6 +2,7 @@
 
 mod begin;
 mod late;
+mod piece;
 
 use std::{sync::Arc, time::Instant};
 
@@ -14,6 +15,8 @@ use crate::{
     node::{Cursor, Node},
     sync::Ordering,
 };
+
+pub use piece::{Piece, Place};
 
 /// Slices to be sent, in order.
 pub(crate) type Parts = SmallVec<[Bytes; 16]>;

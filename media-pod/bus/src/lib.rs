@@ -45,7 +45,7 @@ mod models;
 mod tests;
 
 pub use channel::Channel;
-pub use follow::End;
+pub use follow::{End, Piece, Place};
 pub use format::{Container, Format, Header, Track, TrackKind};
 pub use generation::Generation;
 pub use gop::GopCache;

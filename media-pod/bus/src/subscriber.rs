@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    Channel, End, Joined,
+    Channel, End, Joined, Piece,
     demand::Progress,
     follow::{Follower, Parts},
     node::Cursor,
@@ -111,8 +111,17 @@ impl Subscriber {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
+    /// As [`Self::next`], with what is known of the bytes.
+    pub async fn next_piece(&mut self) -> Result<Piece, End> {
+        poll_fn(|cx| self.poll_piece(cx)).await
+    }
+
     /// As [`Self::next`].
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, End>> {
+        self.poll_piece(cx).map(|piece| piece.map(|piece| piece.bytes))
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, End>> {
         let Self { channel, seat, parts, progress, .. } = self;
         seat.relay.poll_look(cx, || {
             let mut follower = seat.follower.lock().unwrap_or_else(PoisonError::into_inner);
@@ -120,12 +129,12 @@ impl Subscriber {
             let edge = channel.edge();
             seat.judge(&mut follower, channel, &edge);
             follower.pending(channel, u64::MAX, 1, parts);
-            let bytes = parts.drain(..).next();
-            follower.advance(bytes.as_ref().map_or(0, Bytes::len));
+            let piece = parts.drain(..).next().map(|bytes| follower.piece(bytes));
+            follower.advance(piece.as_ref().map_or(0, |piece| piece.bytes.len()));
             if let (Some(progress), Some(offset)) = (progress.as_ref(), follower.reached(edge.offset())) {
                 progress.reach(offset);
             }
-            bytes.map(Ok).or_else(|| follower.ended().or(over.then_some(End::Closed)).map(Err))
+            piece.map(Ok).or_else(|| follower.ended().or(over.then_some(End::Closed)).map(Err))
         })
     }
 }

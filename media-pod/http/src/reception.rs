@@ -51,13 +51,27 @@ pub(crate) enum Decision {
     },
 }
 
-/// Decides about a request for `source`, or for a page where there is none.
-pub(crate) fn decide(site: &dyn Site, asked: &Asked<'_>, source: Option<Arc<dyn Source>>) -> Decision {
+/// What [`Site::ask`] says of a request for a stream.
+pub(crate) async fn ask(site: &dyn Site, asked: &Asked<'_>) -> Option<Access> {
+    if *asked.method == Method::OPTIONS {
+        return None;
+    }
+    let asking = site.ask(&asked.request(true))?;
+    Some(asking.await)
+}
+
+/// Decides about a request for `source`, or for a page where there is none. `access` is what was said to [`ask`].
+pub(crate) fn decide(
+    site: &dyn Site,
+    asked: &Asked<'_>,
+    source: Option<Arc<dyn Source>>,
+    access: Option<Access>,
+) -> Decision {
     // Browsers ask before they send credentials.
     if source.is_some() && *asked.method == Method::OPTIONS {
         return Decision::Answer(reply::preflight());
     }
-    if let Some(refused) = refuse(site, asked, source.is_some()) {
+    if let Some(refused) = refuse(site, asked, source.is_some(), access) {
         return Decision::Answer(refused);
     }
     let Some(source) = source else { return Decision::Page };
@@ -71,14 +85,20 @@ pub(crate) fn decide(site: &dyn Site, asked: &Asked<'_>, source: Option<Arc<dyn 
     }
 }
 
-fn refuse(site: &dyn Site, asked: &Asked<'_>, stream: bool) -> Option<Response<Bytes>> {
+fn refuse(
+    site: &dyn Site,
+    asked: &Asked<'_>,
+    stream: bool,
+    access: Option<Access>,
+) -> Option<Response<Bytes>> {
     let Asked { target, peer, .. } = *asked;
-    let (why, response) = match site.authorize(&asked.request(stream)) {
+    let (why, response) = match access.unwrap_or_else(|| site.authorize(&asked.request(stream))) {
         Access::Granted => return None,
         Access::Challenge { realm } => (Refused::Unauthorized, reply::challenge(&realm)),
         Access::Forbidden => {
             (Refused::Forbidden, reply::text(StatusCode::FORBIDDEN, "You may not see this."))
         }
+        Access::Unknown(refusal) => return Some(reply::refusal(&refusal)),
     };
     site.refused(peer, why);
     tracing::debug!(%peer, path = ?target.path, "refused: {why}");

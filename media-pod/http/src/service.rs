@@ -19,7 +19,7 @@ use crate::{
     forward,
     head::user_agent,
     queue::queue,
-    reception::{Asked, Decision, decide},
+    reception::{Asked, Decision, ask, decide},
     reply,
     reply_body::Content,
     seat::{Arrival, seat},
@@ -46,7 +46,8 @@ pub(crate) async fn answer(visit: &Visit, request: Request<Incoming>) -> Respons
     let response = if let Some(to) = elsewhere {
         forward(visit, &parts, &target, to).await
     } else {
-        match decide(&*shared.site, &asked, source) {
+        let access = if source.is_some() { ask(&*shared.site, &asked).await } else { None };
+        match decide(&*shared.site, &asked, source, access) {
             Decision::Answer(response) => whole(response),
             Decision::Peek(peek) => reply::stream(&peek).map(|()| Content::Headless),
             Decision::Page => page(visit, &parts, &target).await,

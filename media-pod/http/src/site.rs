@@ -23,6 +23,12 @@ pub trait Site: Send + Sync + 'static {
         Access::Granted
     }
 
+    /// As [`Site::authorize`], asked instead of it where it gives something: for what is known elsewhere and takes time.
+    /// Dropped before it is done where who asks hangs up.
+    fn ask(&self, _request: &AccessRequest<'_>) -> Option<BoxFuture<'static, Access>> {
+        None
+    }
+
     /// Where a request for something that is not here is answered. Asked instead of [`Site::authorize`] where
     /// [`Site::stream`] gave nothing: who may do what is for the other one to say.
     fn forward(&self, _request: &AccessRequest<'_>) -> Option<Forward> {
@@ -178,6 +184,8 @@ pub enum Access {
     },
     /// 403: not with any password.
     Forbidden,
+    /// Nobody who knows can be asked now.
+    Unknown(Refusal),
 }
 
 /// Why somebody was turned away, for [`Site::refused`].

@@ -10,7 +10,7 @@ use crate::{
     connection::{Visit, say_and_close},
     head::Head,
     read_head::hung_up,
-    reception::{Asked, Decision, decide},
+    reception::{Asked, Decision, ask, decide},
     reply,
     seat::{Arrival, seat},
     shared::{Phase, Place},
@@ -41,7 +41,13 @@ pub(crate) async fn serve<S: Transport>(request: Request, mut stream: S) {
         tracing::debug!(%peer, method = %head.method, path = ?head.target.path, status = response.status().as_u16(), "stream");
         response
     };
-    let (source, join) = match decide(&*shared.site, &asked, Some(source)) {
+    let access = tokio::select! {
+        biased;
+        access = ask(&*shared.site, &asked) => access,
+        () = hung_up(&mut stream) => return,
+        () = shared.reached(Phase::Closed) => return,
+    };
+    let (source, join) = match decide(&*shared.site, &asked, Some(source), access) {
         Decision::Watch { source, join } => (source, join),
         Decision::Answer(response) => return say_and_close(stream, &answer(response), &head.method).await,
         Decision::Peek(peek) => {

@@ -14,7 +14,7 @@ pub mod statistics;
 pub mod verifier;
 
 pub use client::{ClientEvent, ClientSessions};
-pub use cluster::{Announcement, ClusterMessage, Load, Member};
+pub use cluster::{Announcement, ClusterMessage, Load, Member, Serving};
 pub use content::{Content, ContentError, ContentFlags, Generation};
 pub use kind::{ContentKind, Direction, Join};
 pub use message::{Request, Return};
@@ -24,4 +24,4 @@ pub use session::{Command, Stage};
 pub use sign::{SIGN_LEN, Signed};
 pub use signal::{Quality, Signal};
 pub use statistics::SessionStats;
-pub use verifier::{RolesOnly, Verifier};
+pub use verifier::{Opinion, RolesOnly, Verifier};

@@ -8,6 +8,7 @@
 
 pub mod client;
 pub mod frame;
+pub mod link;
 pub mod message;
 pub mod server;
 pub mod tls;

@@ -17,7 +17,8 @@ const MOST: usize = 16 << 10;
 pub(super) fn beat(pod: &Pod, reports: &Reports) -> Beat {
     let shop = pod.shop();
     let (feeds, streams) = (shop.feeds.load(), shop.streams.load());
-    let viewers: usize = streams.values().map(|stream| stream.viewers.load(Ordering::Relaxed)).sum();
+    let own: usize = streams.values().map(|stream| stream.viewers.load(Ordering::Relaxed)).sum();
+    let viewers = own + shop.edge.get().map_or(0, |edge| edge.viewers());
     Beat {
         revision: reports.number(),
         refused: reports.last_error().and_then(|refused| {

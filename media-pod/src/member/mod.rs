@@ -60,6 +60,9 @@ pub struct Options {
     /// The UID of this media pod.
     #[arg(long, env = "POD_UID", value_name = "UID")]
     pub pod_uid: Option<String>,
+    /// Names this start of the program, in place of a random name: for who signs grants by hand.
+    #[arg(long, env = "BOOT_ID", value_name = "ID")]
+    pub boot_id: Option<String>,
     /// The template of this media pod: configurations for pods of another one are not taken while one runs.
     #[arg(long, env = "POD_TEMPLATE", value_name = "HASH")]
     pub pod_template: Option<String>,
@@ -95,7 +98,7 @@ impl Member {
             uid: named(&options.pod_uid, "pod-uid", "POD_UID")?,
             cluster: String::new(),
             slot: options.slot.clone().context("--operator needs --slot")?,
-            boot: boot(),
+            boot: options.boot_id.clone().unwrap_or_else(boot),
             token: credentials.token(),
         };
         let (hello, interval) = (watch::Sender::new(hello), watch::Sender::new(INTERVAL));
@@ -191,7 +194,7 @@ fn texts(configuration: &Configuration) -> Texts {
 }
 
 /// Names one start of the program.
-fn boot() -> String {
+pub fn boot() -> String {
     let mut bytes = [0; 8];
     if aws_lc_rs::rand::fill(&mut bytes).is_err() {
         bytes =

@@ -19,7 +19,11 @@ pub fn ready(front: &Front) -> Response<Bytes> {
     if front.reports.last_error().is_some() {
         said.push("the newest edit of the configuration was refused, the one before it runs".to_owned());
     }
-    let ready = all_seen && !shop.is_draining();
+    let heard = front.edge.as_ref().is_none_or(|edge| edge.ready());
+    if !heard {
+        said.push("no media pod has said yet which streams there are".to_owned());
+    }
+    let ready = all_seen && heard && !shop.is_draining();
     if shop.is_draining() {
         said.insert(0, "this media pod is about to end".to_owned());
     } else if ready {

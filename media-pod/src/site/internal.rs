@@ -42,6 +42,10 @@ impl Site for Internal {
         self.0.authorize(request)
     }
 
+    fn ask(&self, request: &AccessRequest<'_>) -> Option<BoxFuture<'static, Access>> {
+        self.0.ask(request)
+    }
+
     fn forward(&self, request: &AccessRequest<'_>) -> Option<Forward> {
         self.0.forward(request)
     }

@@ -17,6 +17,9 @@ pub fn render(front: &Front) -> Response<Bytes> {
     program(&mut families, &status, front);
     feeds(&mut families, &status.feeds);
     streams(&mut families, &status.streams);
+    if let Some(edge) = &front.edge {
+        edge.metrics(&mut families);
+    }
     let mut out = Vec::new();
     match TextEncoder::new().encode(&families, &mut out) {
         Ok(()) => with_type(StatusCode::OK, prometheus::TEXT_FORMAT, out),
@@ -209,14 +212,14 @@ fn states<'a>(to: &mut Families, name: &str, of: impl Iterator<Item = (&'a str, 
     family(to, name, "1 for the state it is in, 0 for the others.", MetricType::GAUGE, rows);
 }
 
-fn pair(name: &str, value: &str) -> LabelPair {
+pub(crate) fn pair(name: &str, value: &str) -> LabelPair {
     let mut pair = LabelPair::default();
     pair.set_name(name.to_owned());
     pair.set_value(value.to_owned());
     pair
 }
 
-fn family(
+pub(crate) fn family(
     to: &mut Families,
     name: &str,
     help: &str,

@@ -15,15 +15,20 @@ use futures_util::future::BoxFuture;
 use http::{Response, StatusCode, header};
 use millrace_http::{Access, AccessRequest, Counts, Forward, FrontDoor, PageRequest, Site, Source};
 
+pub(crate) use access::decide as decide_access;
 pub use internal::Internal;
+pub(crate) use metrics::{family, pair};
 pub use process::Usage;
+pub(crate) use status::tracks;
 
-use crate::{config::Reports, pod::Pod, rates::Rates};
+use crate::{config::Reports, edge::Edge, pod::Pod, rates::Rates};
 
 /// See the module.
 pub struct Front {
     /// What runs.
     pub pod: Arc<Pod>,
+    /// What server pods have, where this is a balancer.
+    pub edge: Option<Arc<Edge>>,
     /// How reading the configuration went.
     pub reports: Arc<Reports>,
     /// What flows, per second.
@@ -38,7 +43,8 @@ pub struct Front {
 
 impl Site for Front {
     fn stream(&self, path: &str) -> Option<Arc<dyn Source>> {
-        self.pod.stream_at(path).map(|stream| stream as Arc<dyn Source>)
+        let own = self.pod.stream_at(path).map(|stream| stream as Arc<dyn Source>);
+        own.or_else(|| self.edge.as_ref()?.source(path))
     }
 
     fn page(&self, request: PageRequest) -> BoxFuture<'static, Response<Bytes>> {
@@ -46,10 +52,25 @@ impl Site for Front {
     }
 
     fn authorize(&self, request: &AccessRequest<'_>) -> Access {
-        access::decide(&self.pod.resolved(), self.stream_name(request.path).as_deref(), request)
+        let own = self.stream_name(request.path);
+        if let (None, Some(access)) = (&own, self.edge.as_ref().and_then(|edge| edge.access(request.path))) {
+            return access;
+        }
+        access::decide(&self.pod.resolved(), own.as_deref(), request)
+    }
+
+    fn ask(&self, request: &AccessRequest<'_>) -> Option<BoxFuture<'static, Access>> {
+        let edge = self.edge.as_ref().filter(|_| self.stream_name(request.path).is_none())?;
+        edge.ask(request)
     }
 
     fn forward(&self, request: &AccessRequest<'_>) -> Option<Forward> {
+        if let Some(edge) = &self.edge
+            && !pages::is_ours(self, request.path)
+            && let Some(forward) = edge.forward(request)
+        {
+            return Some(forward);
+        }
         let directory = self.pod.shop().directory.load();
         let path = request.path;
         let address =

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::{self, BoxFuture};
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use millrace_crds::resolved::Resolved;
-use millrace_http::PageRequest;
+use millrace_http::{PageRequest, Refusal};
 use millrace_status::{PageOptions, content_security_policy, render_html};
 
 use super::{Front, health, metrics, text, with_type};
@@ -42,6 +42,9 @@ fn at_once(front: &Front, request: &PageRequest) -> Response<Bytes> {
     let resolved = front.pod.resolved();
     let (page, api) = (&resolved.cluster.status_page, &resolved.cluster.status_api);
     let Some(known) = known(&resolved, &request.path) else {
+        if let Some(refusal) = front.edge.as_ref().and_then(|edge| edge.not_yet(&request.path)) {
+            return refused(&refusal);
+        }
         return not_found(page.enabled.then_some(page.path.as_str()));
     };
     if !matches!(request.method, Method::GET | Method::HEAD) {
@@ -91,6 +94,14 @@ fn not_found(status_page: Option<&str>) -> Response<Bytes> {
     text(StatusCode::NOT_FOUND, format!("nothing is served here{hint}\n"))
 }
 
+fn refused(refusal: &Refusal) -> Response<Bytes> {
+    let mut response = text(refusal.status, format!("{}\n", refusal.reason));
+    if let Some(after) = refusal.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, after.as_secs().max(1).into());
+    }
+    response
+}
+
 fn picture(front: &Front, stream: Arc<Stream>, request: PageRequest) -> BoxFuture<'static, Response<Bytes>> {
     let Some(default) = stream.spec().snapshot else {
         let why = "snapshots of this stream are switched off\n";
@@ -116,13 +127,7 @@ fn picture(front: &Front, stream: Arc<Stream>, request: PageRequest) -> BoxFutur
                 headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
                 response
             }
-            Err(refusal) => {
-                let mut response = text(refusal.status, format!("{}\n", refusal.reason));
-                if let Some(after) = refusal.retry_after {
-                    response.headers_mut().insert(header::RETRY_AFTER, after.as_secs().max(1).into());
-                }
-                response
-            }
+            Err(refusal) => refused(&refusal),
         }
     })
 }

@@ -27,6 +27,7 @@ impl Front {
         let mut feeds: Vec<FeedStatus> = feeds.values().map(|feed| feed_status(feed, &resolved)).collect();
         let mut streams: Vec<StreamStatus> =
             streams.values().map(|stream| self.stream_status(stream)).collect();
+        streams.extend(self.edge.iter().flat_map(|edge| edge.streams()));
         feeds.sort_by(|a, b| a.name.cmp(&b.name));
         streams.sort_by(|a, b| a.path.cmp(&b.path));
         let usage = Usage::now();
@@ -187,7 +188,7 @@ fn gop(channel: &Channel) -> Option<Gop> {
     (qos.gop_bytes > 0).then_some(Gop { milliseconds: qos.gop.as_millis() as u64, bytes: qos.gop_bytes })
 }
 
-fn tracks(format: Option<&Format>) -> Vec<Track> {
+pub(crate) fn tracks(format: Option<&Format>) -> Vec<Track> {
     let kind = |kind| match kind {
         TrackKind::Video => millrace_status::TrackKind::Video,
         TrackKind::Audio => millrace_status::TrackKind::Audio,

@@ -14,7 +14,7 @@ use std::{
 use millrace_bus::{Channel, GopCache};
 use tokio::{sync::watch, task::JoinHandle};
 
-pub use hopeless::feed as feed_hopeless;
+pub use hopeless::{feed as feed_hopeless, stream as stream_hopeless};
 pub use together::{alone, start_together};
 
 use crate::{

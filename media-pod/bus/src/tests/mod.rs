@@ -3,6 +3,7 @@
 mod demand;
 mod follower;
 mod memory;
+mod piece;
 mod publisher;
 mod script;
 mod trace;

@@ -34,6 +34,40 @@ pub struct Announcement {
     pub grant: Bytes,
     /// Stream id in its content packets.
     pub stream: u64,
+    /// How it is served.
+    pub serving: Serving,
+}
+
+/// How a path is served. All of it may be left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Serving {
+    /// Whether the server is to be asked who may watch; else anybody may.
+    pub ask: bool,
+    /// The container, where it is known.
+    pub container: Option<String>,
+    /// Where the server answers requests for what is no stream, `host:port`, plain HTTP.
+    pub address: Option<String>,
+    /// What such a request has to show.
+    pub relay: Option<String>,
+}
+
+impl Serving {
+    fn encode(&self, out: TsdWriter) -> TsdWriter {
+        out.with(tag::ACCESS, &[u8::from(self.ask)])
+            .with_some(tag::CONTAINER, self.container.as_deref())
+            .with_some(tag::ADDRESS, self.address.as_deref())
+            .with_some(tag::RELAY, self.relay.as_deref())
+    }
+
+    /// Whatever is not understood as anybody's is to be asked about.
+    fn decode(args: &Sections) -> Self {
+        Self {
+            ask: args.get(tag::ACCESS).is_some_and(|access| access[..] != [0]),
+            container: name(args, tag::CONTAINER),
+            address: name(args, tag::ADDRESS),
+            relay: name(args, tag::RELAY),
+        }
+    }
 }
 
 /// How busy a member is. Wire: sessions `u32`, capacity `u32`, bytes per second `u64`, CPU `u16` in thousandths.
@@ -160,12 +194,13 @@ impl ClusterMessage {
             Self::AddMember(member) => member.encode(),
             Self::RemoveMember(id) => out.with(tag::MEMBER_KEY, &id.0),
             Self::ListMembers | Self::Drain => out,
-            Self::Announce(announcement) => out
-                .with(tag::PATH, announcement.path.as_bytes())
-                .with(tag::FEED_UID, announcement.feed_uid.as_bytes())
-                .with(tag::EPOCH, &announcement.epoch.to_le_bytes())
-                .with(tag::GRANT, &announcement.grant)
-                .with(tag::STREAM, &announcement.stream.to_le_bytes()),
+            Self::Announce(announcement) => announcement.serving.encode(
+                out.with(tag::PATH, announcement.path.as_bytes())
+                    .with(tag::FEED_UID, announcement.feed_uid.as_bytes())
+                    .with(tag::EPOCH, &announcement.epoch.to_le_bytes())
+                    .with(tag::GRANT, &announcement.grant)
+                    .with(tag::STREAM, &announcement.stream.to_le_bytes()),
+            ),
             Self::Withdraw { path, epoch } => {
                 out.with(tag::PATH, path.as_bytes()).with(tag::EPOCH, &epoch.to_le_bytes())
             }
@@ -214,6 +249,7 @@ fn announcement(args: &Sections) -> Option<Announcement> {
         epoch: args.u64(tag::EPOCH)?,
         grant: args.get(tag::GRANT).cloned().unwrap_or_default(),
         stream: args.u64(tag::STREAM)?,
+        serving: Serving::decode(args),
     })
 }
 

@@ -84,9 +84,40 @@ impl SessionClient {
             // Of a session that went wrong nothing may remain.
             let _ = self.step(&mut sessions, id, close).await;
         }
-        let stream = result?;
+        let (stream, synchronised) = result?;
         drop(sessions);
-        Ok(Session { client: self.clone(), id, stream, channel })
+        Ok(Session { client: self.clone(), id, stream, synchronised, channel })
+    }
+
+    /// Whether the other side would let who shows `credentials` have `target`: a session that goes no further than that.
+    pub async fn may(&self, target: &Target, credentials: &[u8]) -> Result<(), SessionError> {
+        let mut sessions = self.sessions.lock().await;
+        let (id, create) = sessions.create();
+        let result = self.ask(&mut sessions, id, create, target, credentials).await;
+        if let Ok(close) = sessions.close(id) {
+            let _ = self.step(&mut sessions, id, close).await;
+        }
+        result.map(|_| ())
+    }
+
+    /// Sends a return to a request of the other side.
+    pub async fn answer(&self, returned: Bytes) -> Result<(), SessionError> {
+        Ok(self.returns.send(returned).await?)
+    }
+
+    async fn ask(
+        &self,
+        sessions: &mut ClientSessions,
+        id: u32,
+        create: Bytes,
+        target: &Target,
+        credentials: &[u8],
+    ) -> Result<Sections, SessionError> {
+        self.step(sessions, id, create).await?;
+        let message = sessions.authenticate(id, credentials)?;
+        self.step(sessions, id, message).await?;
+        let message = sessions.select(id, target)?;
+        self.step(sessions, id, message).await
     }
 
     async fn steps(
@@ -96,19 +127,15 @@ impl SessionClient {
         create: Bytes,
         wish: &Wish,
         channel: &Channel,
-    ) -> Result<u64, SessionError> {
-        self.step(sessions, id, create).await?;
-        let message = sessions.authenticate(id, &wish.credentials)?;
-        self.step(sessions, id, message).await?;
-        let message = sessions.select(id, &wish.target)?;
-        let selected = self.step(sessions, id, message).await?;
+    ) -> Result<(u64, Sections), SessionError> {
+        let selected = self.ask(sessions, id, create, &wish.target, &wish.credentials).await?;
         let message = sessions.open(id, channel.id())?;
         self.step(sessions, id, message).await?;
         let message = sessions.synchronise(id, wish.join, wish.position)?;
-        self.step(sessions, id, message).await?;
+        let synchronised = self.step(sessions, id, message).await?;
         let message = sessions.stream(id)?;
         self.step(sessions, id, message).await?;
-        Ok(selected.u64(tag::STREAM).unwrap_or_default())
+        Ok((selected.u64(tag::STREAM).unwrap_or_default(), synchronised))
     }
 
     async fn step(
@@ -140,6 +167,7 @@ pub struct Session {
     client: Arc<SessionClient>,
     id: u32,
     stream: u64,
+    synchronised: Sections,
     channel: Channel,
 }
 
@@ -147,6 +175,11 @@ impl Session {
     /// Stream id that its content has.
     pub fn stream(&self) -> u64 {
         self.stream
+    }
+
+    /// What the other side said of where it begins.
+    pub fn synchronised(&self) -> &Sections {
+        &self.synchronised
     }
 
     /// Its content channel.

@@ -25,6 +25,8 @@ pub enum Served {
     },
     /// A signal, and the session it is about.
     Signal(u32, Signal),
+    /// What became of a request that this side sent by a channel of its own.
+    Return(Return),
 }
 
 /// Serves one link: accepts `S`, `r`, `C`, `A` and any number of `c`, refuses the rest.
@@ -74,6 +76,11 @@ impl SessionServer {
                 message = next_of(&self.lettered, ChannelType::CLUSTER) => {
                     if let Some(served) = self.cluster(&message) {
                         return Ok(served);
+                    }
+                }
+                message = next_of(&self.lettered, ChannelType::RETCODE) => {
+                    if let Some(returned) = Return::decode(&message) {
+                        return Ok(Served::Return(returned));
                     }
                 }
                 message = next_of(&self.lettered, ChannelType::SIGNAL) => {

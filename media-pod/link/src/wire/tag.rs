@@ -59,6 +59,12 @@ pub const FEED_UID: u16 = 0x0053;
 pub const EPOCH: u16 = 0x0054;
 /// Load: see `avrs::Load`.
 pub const LOAD: u16 = 0x0055;
+/// Who may watch a path, `u8`: 0 anybody, 1 the owner is to be asked.
+pub const ACCESS: u16 = 0x0056;
+/// Name of a container, UTF-8.
+pub const CONTAINER: u16 = 0x0057;
+/// What a request that is passed on to the owner has to show, UTF-8.
+pub const RELAY: u16 = 0x0058;
 
 /// Generation of a content packet: epoch `u64`, run `u64`.
 pub const GENERATION: u16 = 0x0070;

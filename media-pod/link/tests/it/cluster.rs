@@ -1,6 +1,8 @@
 use bytes::Bytes;
 use millrace_link::avrs::rights::CLUSTER_OPS;
-use millrace_link::avrs::{Announcement, ClusterMessage, Load, Member, Quality, Request, Signal, may};
+use millrace_link::avrs::{
+    Announcement, ClusterMessage, Load, Member, Quality, Request, Serving, Signal, may,
+};
 use millrace_link::secure::MemberId;
 use millrace_link::wire::{Code, Role, Sections};
 
@@ -16,6 +18,12 @@ fn messages() -> Vec<ClusterMessage> {
             epoch: 12,
             grant: Bytes::from_static(b"signed"),
             stream: 99,
+            serving: Serving {
+                ask: true,
+                container: Some("MpegTs".into()),
+                address: Some("10.0.0.7:9000".into()),
+                relay: Some("token".into()),
+            },
         }),
         ClusterMessage::Withdraw { path: "/live/one".into(), epoch: 12 },
         ClusterMessage::ReportLoad(Load { sessions: 3, capacity: 9, bytes_per_second: 1 << 40, cpu: 250 }),

@@ -1,0 +1,117 @@
+//! A balancer: it serves what server pods have, over one session per watched stream, to any number of viewers.
+
+mod ask;
+mod follow;
+mod links;
+mod metrics;
+mod registry;
+mod site;
+mod source;
+mod splice;
+mod status;
+mod upstream;
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use clap::Args;
+use millrace_link::Role;
+use tokio::{net::TcpListener, task::JoinSet};
+
+use self::{ask::Answers, registry::Registry};
+use crate::linking::{Identity, LinkFiles};
+
+/// Links from server pods.
+#[derive(Clone, Debug, Args)]
+#[group(id = "edge")]
+pub struct Options {
+    /// Listen here for links from server pods.
+    #[arg(long, value_name = "ADDRESS", required = true)]
+    pub link: Vec<SocketAddr>,
+    /// What this member needs for that.
+    #[command(flatten)]
+    pub files: LinkFiles,
+}
+
+/// What no server pod has announced by then, nobody has.
+const UNHEARD: Duration = Duration::from_secs(10);
+
+/// See the module.
+pub struct Edge {
+    identity: Arc<Identity>,
+    registry: Registry,
+    answers: Answers,
+    counts: Counts,
+    started: Instant,
+}
+
+/// What was counted.
+#[derive(Debug, Default)]
+struct Counts {
+    bytes_in: AtomicU64,
+    packets_in: AtomicU64,
+    sessions: AtomicU64,
+    session_failures: AtomicU64,
+    generations: AtomicU64,
+    refused: [AtomicU64; 5],
+    announcements_refused: AtomicU64,
+    asked: AtomicU64,
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Edge {
+    /// Listens for links as `options` say, until the tasks are dropped.
+    pub async fn start(options: &Options) -> anyhow::Result<(Arc<Self>, JoinSet<()>)> {
+        let identity = Identity::read(&options.files, Role::BALANCER, "")?;
+        let edge = Arc::new(Self {
+            identity: identity.clone(),
+            registry: Registry::default(),
+            answers: Answers::default(),
+            counts: Counts::default(),
+            started: Instant::now(),
+        });
+        let mut tasks = JoinSet::new();
+        for address in &options.link {
+            let listener = TcpListener::bind(address).await.with_context(|| format!("--link {address}"))?;
+            tracing::info!(key = %identity.key().id(), "listening link={}", listener.local_addr()?);
+            tasks.spawn(links::accept(edge.clone(), listener));
+        }
+        tasks.spawn(identity.follow());
+        tasks.spawn(edge.clone().expire());
+        Ok((edge, tasks))
+    }
+
+    /// Forgets what nobody has had for too long, for ever.
+    async fn expire(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            self.registry.expire();
+        }
+    }
+
+    /// Viewers now.
+    pub fn viewers(&self) -> usize {
+        self.registry.upstreams().iter().map(|upstream| upstream.viewers.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Whether it can say what there is: it has heard a server pod, or there seems to be none.
+    pub fn ready(&self) -> bool {
+        self.registry.heard() || self.started.elapsed() > UNHEARD
+    }
+}
+
+impl std::fmt::Debug for Edge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Edge").field("counts", &self.counts).finish_non_exhaustive()
+    }
+}

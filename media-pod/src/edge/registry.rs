@@ -1,0 +1,251 @@
+//! Who has which path, by the links that there are, and the upstreams of those paths that somebody watched.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use millrace_fencing::{
+    Directory, Epoch, FeedUid, Holder, SignedGrant, Time,
+    directory::{Announcement, Change, LinkId, OwnerState, Refused},
+};
+use millrace_link::{avrs, avrs::Serving, net::SessionClient};
+
+use super::upstream::Upstream;
+use crate::linking::Trusted;
+
+/// A server pod, as long as its link is up.
+#[derive(Clone)]
+pub(super) struct Peer {
+    pub holder: Holder,
+    pub address: SocketAddr,
+    pub client: Arc<SessionClient>,
+}
+
+/// Who has a path now, and how it is served.
+#[derive(Clone)]
+pub(super) struct Owner {
+    pub link: LinkId,
+    pub epoch: Epoch,
+    pub peer: Peer,
+    pub serving: Serving,
+}
+
+impl Owner {
+    /// Whether a session with `other` is one with this owner.
+    pub fn is(&self, other: &Self) -> bool {
+        self.link == other.link && self.epoch == other.epoch
+    }
+}
+
+/// Of a path that is known.
+pub(super) struct Known {
+    /// None while nobody has it.
+    pub owner: Option<Owner>,
+    /// Whether the owner says who may watch.
+    pub ask: bool,
+}
+
+#[derive(Default)]
+struct State {
+    directory: Directory,
+    peers: HashMap<LinkId, Peer>,
+    /// How the paths of each link are served.
+    servings: HashMap<LinkId, HashMap<Arc<str>, Serving>>,
+    /// Whether who may watch was last to be asked, by path: it holds while nobody has it.
+    asks: HashMap<Arc<str>, bool>,
+    upstreams: HashMap<Arc<str>, Arc<Upstream>>,
+    /// What left upstreams sent.
+    sent: u64,
+}
+
+/// See the module.
+pub(super) struct Registry {
+    state: Mutex<State>,
+    heard: AtomicBool,
+    links: AtomicU64,
+    began: Instant,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            heard: AtomicBool::new(false),
+            links: AtomicU64::new(1),
+            began: Instant::now(),
+        }
+    }
+}
+
+impl Registry {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Time {
+        Time::from_micros(self.began.elapsed().as_micros() as u64)
+    }
+
+    /// Whether any server pod ever said what it has.
+    pub fn heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    /// A link to a server pod is up.
+    pub fn join(&self, peer: Peer) -> LinkId {
+        let link = LinkId(self.links.fetch_add(1, Ordering::Relaxed));
+        self.lock().peers.insert(link, peer);
+        link
+    }
+
+    /// It is over: those of its paths that nobody else has wait for a new owner, with their viewers.
+    pub fn lose(&self, link: LinkId) {
+        let now = self.now();
+        let mut state = self.lock();
+        state.peers.remove(&link);
+        state.servings.remove(&link);
+        for (path, _) in state.directory.link_lost(link, now) {
+            state.changed(&path);
+        }
+    }
+
+    /// A server pod says that it has a path.
+    pub fn announce(&self, link: LinkId, said: avrs::Announcement, trust: &Trusted) -> Result<(), Refused> {
+        let grant = SignedGrant::from_bytes(&said.grant)?;
+        let name = |e: millrace_fencing::id::IdError| Refused::Grant(e.into());
+        let feed = FeedUid::new(&said.feed_uid).map_err(name)?;
+        let epoch = Epoch::new(said.epoch).map_err(|e| Refused::Grant(e.into()))?;
+        let (now, path) = (self.now(), Arc::<str>::from(said.path));
+        let mut state = self.lock();
+        let Some(from) = state.peers.get(&link).map(|peer| peer.holder.clone()) else {
+            return Err(Refused::NotAnnounced { offered: epoch });
+        };
+        let announcement = Announcement { path: path.clone(), feed, epoch, grant, link, from };
+        let change = state.directory.announce(announcement, trust, now)?;
+        let before = state.servings.entry(link).or_default().insert(path.clone(), said.serving.clone());
+        if change != Change::Waiting {
+            state.asks.insert(path.clone(), said.serving.ask);
+        }
+        if matches!(change, Change::Taken { .. } | Change::Relinked) {
+            tracing::info!(%path, %epoch, link = link.0, "a server pod has this stream");
+        }
+        if change != Change::Known || before.as_ref() != Some(&said.serving) {
+            state.changed(&path);
+        }
+        drop(state);
+        self.heard.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// A server pod says that it has a path no more: its viewers are let go, unless another one has it.
+    pub fn withdraw(&self, link: LinkId, path: &str) {
+        let mut state = self.lock();
+        let owned = state.directory.owner(path).is_some_and(|owner| owner.state == OwnerState::Live(link));
+        let next = state.directory.withdraw(path, link);
+        if let Some(servings) = state.servings.get_mut(&link) {
+            servings.remove(path);
+        }
+        if owned && next.is_none() {
+            tracing::info!(path, "this stream is no more");
+            state.forget(path);
+        } else {
+            state.changed(path);
+        }
+    }
+
+    /// Whether content of `path` that came over `link` in `epoch` may go to viewers.
+    pub fn admit(&self, path: &str, link: LinkId, epoch: u64) -> bool {
+        let Ok(epoch) = Epoch::new(epoch) else { return false };
+        self.lock().directory.admit(path, link, epoch).is_ok()
+    }
+
+    /// What is known of `path`.
+    pub fn known(&self, path: &str) -> Option<Known> {
+        let state = self.lock();
+        let found = state.directory.owner(path)?;
+        let ask = state.asks.get(path).copied().unwrap_or(true);
+        Some(Known { owner: state.owner(path, &found), ask })
+    }
+
+    /// Who has `path` now.
+    pub fn owner(&self, path: &str) -> Option<Owner> {
+        self.known(path)?.owner
+    }
+
+    /// The upstream of `path`, made by `make` if nobody asked before; none where the path is not known.
+    pub fn upstream(
+        &self,
+        path: &str,
+        make: impl FnOnce(Arc<str>) -> Arc<Upstream>,
+    ) -> Option<Arc<Upstream>> {
+        let mut state = self.lock();
+        if let Some(upstream) = state.upstreams.get(path) {
+            return Some(upstream.clone());
+        }
+        state.directory.owner(path)?;
+        let path = Arc::<str>::from(path);
+        let upstream = make(path.clone());
+        state.upstreams.insert(path, upstream.clone());
+        Some(upstream)
+    }
+
+    /// All upstreams.
+    pub fn upstreams(&self) -> Vec<Arc<Upstream>> {
+        self.lock().upstreams.values().cloned().collect()
+    }
+
+    /// Bytes that went out, by upstreams that are no more and by all that are.
+    pub fn bytes_out(&self) -> u64 {
+        let state = self.lock();
+        state.sent + state.upstreams.values().map(|upstream| upstream.channel.bytes_out()).sum::<u64>()
+    }
+
+    /// Links, all paths, and those that nobody has.
+    pub fn sizes(&self) -> [usize; 3] {
+        let state = self.lock();
+        let (mut paths, mut orphans) = (0, 0);
+        for (_, owner) in state.directory.paths() {
+            paths += 1;
+            orphans += usize::from(!matches!(owner.state, OwnerState::Live(_)));
+        }
+        [state.peers.len(), paths, orphans]
+    }
+
+    /// Forgets what nobody has had for too long.
+    pub fn expire(&self) {
+        let now = self.now();
+        let mut state = self.lock();
+        for path in state.directory.expire(now) {
+            tracing::info!(%path, "nobody has this stream any more");
+            state.forget(&path);
+        }
+    }
+}
+
+impl State {
+    fn owner(&self, path: &str, found: &millrace_fencing::directory::Owner) -> Option<Owner> {
+        let OwnerState::Live(link) = found.state else { return None };
+        let serving = self.servings.get(&link)?.get(path)?.clone();
+        Some(Owner { link, epoch: found.epoch, peer: self.peers.get(&link)?.clone(), serving })
+    }
+
+    fn changed(&self, path: &str) {
+        if let Some(upstream) = self.upstreams.get(path) {
+            upstream.news.notify_one();
+        }
+    }
+
+    fn forget(&mut self, path: &str) {
+        self.asks.remove(path);
+        if let Some(upstream) = self.upstreams.remove(path) {
+            self.sent += upstream.channel.bytes_out();
+            upstream.close();
+        }
+    }
+}

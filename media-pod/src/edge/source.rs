@@ -1,0 +1,140 @@
+//! A viewer of a path: it gets a place on this balancer's own channel, and the first bytes.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use http::StatusCode;
+use millrace_bus::{Format, Join, Joined, Start};
+use millrace_http::{Opened, Peek, Refusal, Source};
+use tokio::time::{self, timeout};
+
+use super::upstream::Upstream;
+use crate::hold::Hold;
+
+/// A stream that gives nothing for this long after it was asked for is not available.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// One that nobody has for this long is not, either.
+const UNOWNED: Duration = Duration::from_secs(5);
+/// How often to look whether that is so.
+const LOOK: Duration = Duration::from_millis(100);
+/// Who wants the live edge waits so long at most for what its origin had kept to be over.
+const CATCH_UP: Duration = Duration::from_secs(3);
+/// For `Retry-After`: about what a new owner takes.
+pub(super) const AGAIN: Duration = Duration::from_secs(2);
+/// Where so many bytes came without a random access point, none will.
+const UNMARKED: u64 = 16 << 20;
+
+/// What keeps an upstream for one viewer.
+struct Watching {
+    upstream: Arc<Upstream>,
+    _hold: Hold,
+}
+
+impl Watching {
+    fn new(upstream: &Arc<Upstream>) -> Self {
+        upstream.viewers.fetch_add(1, Ordering::Relaxed);
+        Self { upstream: upstream.clone(), _hold: upstream.demand.hold() }
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.upstream.viewers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Source for Upstream {
+    fn peek(&self, join: Join) -> Peek {
+        let content_type = self.channel.format().map(|format| format.content_type.clone());
+        let age = self.channel.random_access_age().filter(|_| join.start == Start::Last);
+        Peek { content_type, age }
+    }
+
+    fn open(self: Arc<Self>, join: Join) -> BoxFuture<'static, Result<Opened, Refusal>> {
+        Box::pin(async move {
+            // The place first: the bytes that the request itself sets off are this viewer's, too.
+            let mut joined = self.channel.join(join);
+            let watching = Watching::new(&self);
+            let format = self.first(&joined).await?;
+            if join.start == Start::Live {
+                let mut caught_up = self.caught_up.subscribe();
+                if !*caught_up.borrow_and_update() {
+                    let _ = timeout(CATCH_UP, caught_up.wait_for(|caught_up| *caught_up)).await;
+                    joined = self.channel.join(join);
+                }
+            } else if format.is_none() || self.marks_nothing() {
+                // Nobody knows where a picture begins in bytes of no known container, or where none is marked.
+                joined = self.channel.join(Join { start: Start::Live, ..join });
+            }
+            let content_type =
+                format.map_or_else(|| "application/octet-stream".into(), |f| f.content_type.clone());
+            Ok(Opened { joined, content_type, flush: Duration::ZERO, hold: Box::new(watching) })
+        })
+    }
+}
+
+impl Upstream {
+    fn marks_nothing(&self) -> bool {
+        let qos = self.channel.qos();
+        qos.random_access_points == 0 && qos.bytes_in > UNMARKED
+    }
+
+    /// Until it is known what comes, or that nothing will.
+    async fn first(&self, joined: &Joined) -> Result<Option<Arc<Format>>, Refusal> {
+        let mut refused = self.refused.subscribe();
+        let refusal = async {
+            let refusal = refused.wait_for(Option::is_some).await;
+            let refusal = refusal.ok().and_then(|refusal| refusal.clone());
+            refusal.unwrap_or_else(|| Refusal::unavailable("this stream is no more", AGAIN))
+        };
+        if let (true, Some(format)) = (self.owned(), joined.format()) {
+            return Ok(format);
+        }
+        tokio::select! {
+            biased;
+            format = async { self.owner().await; self.channel.until(|_| joined.format()).await } => Ok(format),
+            refusal = refusal => Err(refusal),
+            () = self.unowned() => Err(Refusal::unavailable(
+                format!("{}: no media pod has it at the moment", self.path),
+                AGAIN,
+            )),
+            () = self.closed() => Err(Refusal {
+                status: StatusCode::NOT_FOUND,
+                reason: format!("{} is no more", self.path),
+                retry_after: None,
+            }),
+            () = time::sleep(PATIENCE) => Err(Refusal {
+                status: StatusCode::GATEWAY_TIMEOUT,
+                reason: format!("{} gave nothing for {} s", self.path, PATIENCE.as_secs()),
+                retry_after: Some(UNOWNED),
+            }),
+        }
+    }
+
+    fn owned(&self) -> bool {
+        self.edge.upgrade().is_some_and(|edge| edge.registry.owner(&self.path).is_some())
+    }
+
+    async fn owner(&self) {
+        while !self.owned() {
+            time::sleep(LOOK).await;
+        }
+    }
+
+    async fn unowned(&self) {
+        let mut without = Duration::ZERO;
+        while without < UNOWNED {
+            time::sleep(LOOK).await;
+            without = if self.owned() { Duration::ZERO } else { without + LOOK };
+        }
+    }
+
+    async fn closed(&self) {
+        while !self.channel.is_closed() {
+            time::sleep(LOOK).await;
+        }
+    }
+}

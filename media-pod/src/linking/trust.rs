@@ -1,0 +1,98 @@
+//! Whom to believe: the members of the cluster, and who signs grants.
+
+use std::{collections::HashMap, path::Path, sync::Arc};
+
+use anyhow::{Context as _, anyhow};
+use arc_swap::ArcSwap;
+use millrace_fencing::{Grant, GrantError, Keyring, SignedGrant, Verify};
+use millrace_link::{
+    Code, Role,
+    secure::{Claim, MemberId, Trust},
+};
+use millrace_report::link::Members;
+
+/// See the module. What it says may change while links are up.
+#[derive(Debug, Default)]
+pub struct Trusted(ArcSwap<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    members: HashMap<MemberId, Role>,
+    keys: Keyring,
+}
+
+impl Trusted {
+    /// What the file says.
+    pub fn read(file: &Path) -> anyhow::Result<Self> {
+        let trusted = Self::default();
+        trusted.learn(&super::read(file)?)?;
+        Ok(trusted)
+    }
+
+    /// Believes from now on whom `json` names, and nobody else. What is wrong changes nothing.
+    pub fn learn(&self, json: &[u8]) -> anyhow::Result<()> {
+        let said: Members = serde_json::from_slice(json)?;
+        let mut known = Known::default();
+        let hex = |text: &str| {
+            MemberId::from_hex(text).ok_or_else(|| anyhow!("is no key: 64 hexadecimal digits would be one"))
+        };
+        for (name, key) in &said.grant_keys {
+            let key = hex(key).with_context(|| format!("grantKeys.{name}"))?;
+            known.keys.add(&key.0).with_context(|| format!("grantKeys.{name}"))?;
+        }
+        for (name, keys) in &said.members {
+            for key in keys {
+                let id = hex(&key.key).with_context(|| format!("members.{name}"))?;
+                if known.members.insert(id, Role(key.role)).is_some_and(|role| role != Role(key.role)) {
+                    return Err(anyhow!("members.{name}: {id} has another role elsewhere"));
+                }
+            }
+        }
+        self.0.store(Arc::new(known));
+        Ok(())
+    }
+}
+
+impl Trust for Trusted {
+    fn admit(&self, claim: &Claim) -> Result<Role, Code> {
+        let id = claim.id.as_ref().ok_or(Code::SIGN_NOT_PRESENT)?;
+        let role = self.0.load().members.get(id).copied().ok_or(Code::SIGN_ALIEN)?;
+        if role.has(claim.role) { Ok(claim.role) } else { Err(Code::MEMBER_SECURITY_ISSUE) }
+    }
+
+    fn may_sign(&self, signer: &MemberId) -> bool {
+        self.0.load().members.get(signer).is_some_and(|role| role.has(Role::SERVER))
+    }
+}
+
+impl Verify for Trusted {
+    fn verify<'a>(&self, signed: &'a SignedGrant) -> Result<&'a Grant, GrantError> {
+        self.0.load().keys.verify(signed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_link::secure::MemberKey;
+
+    use super::*;
+
+    #[test]
+    fn a_member_is_let_in_as_what_the_file_says_until_it_says_otherwise() {
+        let (server, alien) = (MemberKey::generate().unwrap().id(), MemberKey::generate().unwrap().id());
+        let claim = |id, role| Claim { id: Some(id), role, grant: bytes::Bytes::new() };
+        let trusted = Trusted::default();
+        assert_eq!(trusted.admit(&claim(server, Role::SERVER)), Err(Code::SIGN_ALIEN));
+        let json = format!(r#"{{"members": {{"one": [{{"key": "{server}", "role": 256}}]}}}}"#);
+        trusted.learn(json.as_bytes()).unwrap();
+        assert_eq!(trusted.admit(&claim(server, Role::SERVER)), Ok(Role::SERVER));
+        assert_eq!(trusted.admit(&claim(server, Role::BALANCER)), Err(Code::MEMBER_SECURITY_ISSUE));
+        assert_eq!(trusted.admit(&claim(alien, Role::SERVER)), Err(Code::SIGN_ALIEN));
+        assert!(trusted.may_sign(&server) && !trusted.may_sign(&alien));
+        let wrong = trusted.learn(br#"{"members": {"one": [{"key": "12", "role": 256}]}}"#).unwrap_err();
+        assert!(format!("{wrong:#}").starts_with("members.one: is no key"), "{wrong:#}");
+        assert!(trusted.may_sign(&server), "what is wrong changes nothing");
+        trusted.learn(b"{}").unwrap();
+        assert!(!trusted.may_sign(&server));
+    }
+}
