@@ -34,6 +34,12 @@ bench: tools-bench ## Measure, side by side in one run, and print the table (20 
 	cargo build --release --bin media-pod
 	cargo run --release -p millrace-bench --bin bench -- all $(BENCH)
 
+.PHONY: bench-kubernetes
+bench-kubernetes: tools-e2e ## Measure on the cluster of e2e-up, and the operator with 10,000 Streams (an hour)
+	cargo build --release -p millrace-bench -p millrace-operator
+	. e2e/cluster/env && "$(CARGO_TARGET_DIR)/release/bench" kubernetes first-byte $(BENCH)
+	bench/control-plane "$(CARGO_TARGET_DIR)/release/bench" kubernetes scale $(BENCH)
+
 .PHONY: crds
 crds: ## Write the CRDs from the Rust types: manifests/crds and the chart's copy
 	cargo run -q -p millrace-crds --bin crdgen -- manifests/crds

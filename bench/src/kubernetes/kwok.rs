@@ -35,7 +35,8 @@ pub async fn start(client: &Client, nodes: usize) -> Result<Kwok> {
     let child = Command::new(std::env::current_exe()?)
         .args(["launch", "--parent", &parent, "--", "e2e/cluster/tool", "kwok"])
         .arg(format!("--manage-nodes-with-label-selector={LABEL}=true"))
-        .arg("--v=WARN")
+        // Else the node controller takes the nodes for dead after a minute.
+        .args(["--v=WARN", "--node-lease-duration-seconds=40"])
         .arg("--config")
         .arg(stages)
         .stdout(Stdio::null())

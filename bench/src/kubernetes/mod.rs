@@ -89,7 +89,10 @@ async fn measure(options: &Options) -> Result<()> {
     }
     if options.what.contains(&What::Scale) {
         let load = proc::load();
-        let cells = options.streams.iter().map(|n| format!("{n} Streams"));
+        let cells = options.streams.iter().map(|n| match n {
+            1 => "1 Stream".to_owned(),
+            n => format!("{n} Streams"),
+        });
         let mut table = Table::new(std::iter::once(String::new()).chain(cells).chain(["goal".to_owned()]));
         let how = scale::How {
             sizes: options.streams.clone(),
