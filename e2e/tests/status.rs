@@ -182,7 +182,10 @@ fn metrics_are_as_prometheus_wants_them_and_all_that_are_documented_are_there() 
     // What docs/operating.md lists is there.
     let docs = fs::read_to_string(repository("docs/operating.md")).unwrap();
     let mut documented = 0;
-    for row in docs.lines().filter(|line| line.starts_with("| `millrace_")) {
+    // Those of balancers are told by balancers alone.
+    let rows =
+        docs.lines().filter(|line| line.starts_with("| `millrace_") && !line.contains("`millrace_edge_"));
+    for row in rows {
         let names = row.split('|').nth(1).unwrap();
         let typed = |name: &str| metrics.contains(&format!("# TYPE {name} "));
         for name in names.split('`').filter(|part| part.starts_with("millrace_") || part.starts_with('_')) {
