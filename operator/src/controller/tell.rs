@@ -36,6 +36,8 @@ use crate::{
 /// The most characters of an Event's note; the API server takes 1024 bytes.
 const NOTE: usize = 1024;
 const CONTROLLER: &str = "millrace.dev/operator";
+/// What the API server says of an apply with a field that the CRD does not have.
+const UNDECLARED: &str = "field not declared in schema";
 
 /// Writes status and Events.
 pub struct Teller {
@@ -111,8 +113,14 @@ impl Teller {
         });
         let api: Api<PartialObjectMeta<K>> = Api::namespaced(self.client.clone(), &view.namespace);
         let parameters = PatchParams::apply(Manager::Status.name()).force();
-        let patch = Patch::Apply(&body);
-        match writer.ask(api.patch_status(name, &parameters, &patch)).await {
+        let mut answer = writer.ask(api.patch_status(name, &parameters, &Patch::Apply(&body))).await;
+        if answer.as_ref().is_err_and(|error| error.to_string().contains(UNDECLARED)) {
+            // The CRD is older than this operator. A merge loses what it does not know, and keeps the rest.
+            let parameters =
+                PatchParams { field_manager: parameters.field_manager, ..PatchParams::default() };
+            answer = writer.ask(api.patch_status(name, &parameters, &Patch::Merge(&body))).await;
+        }
+        match answer {
             Ok(written) => {
                 let version = version_of(written.resource_version().as_deref());
                 of.reaches(&view.namespace, version, super::apply::SEEN_WITHIN).await;
