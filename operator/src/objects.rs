@@ -20,12 +20,12 @@ pub fn build(view: &View, kept: &Kept<'_>, owner: &Owner, known: &Known<'_>, int
         let before = kept.slots.get(name);
         let template = pod::template(owner, &view.settings, name, &slot.content.part);
         let configuration =
-            &Configuration { template: template.hash.clone(), ..slot.content.configuration.clone() };
-        let wanted = secret::build(owner, &view.settings, name, &slot.placement, configuration);
+            Configuration { template: template.hash.clone(), ..slot.content.configuration.clone() };
+        let wanted = secret::build(owner, &view.settings, name, &slot.placement, &configuration);
         if !before.and_then(|it| it.secret).is_some_and(|there| same::holds(there, &wanted)) {
             into.apply.push(Apply { manager: Manager::Config, object: Object::Secret(Box::new(wanted)) });
         }
-        let wanted = config_map::build(owner, name, &slot.placement, configuration);
+        let wanted = config_map::build(owner, name, &slot.placement, &configuration);
         if !before.and_then(|it| it.config_map).is_some_and(|there| same::holds(there, &wanted)) {
             into.apply.push(Apply { manager: Manager::Config, object: Object::ConfigMap(Box::new(wanted)) });
         }
@@ -33,7 +33,7 @@ pub fn build(view: &View, kept: &Kept<'_>, owner: &Owner, known: &Known<'_>, int
         let feed = feeds.next().filter(|_| feeds.next().is_none()).map(String::as_str);
         let pods = known.pods.get(name).map_or(&[][..], Vec::as_slice);
         rollout::step(owner, name, &template, feed, pods, view.now, into);
-        into.configurations.insert(name.clone(), configuration.clone());
+        into.configurations.insert(name.clone(), configuration);
     }
     front(view, owner, known, resolved, into);
     needless(view, known, into);

@@ -127,6 +127,13 @@ reasons! {
     NotServed: false;
 }
 
+impl Reason {
+    /// Whether it was started and gives nothing: what starts then has not recovered yet.
+    pub const fn gives_nothing(self) -> bool {
+        matches!(self, Self::Silent | Self::Backoff | Self::Failed)
+    }
+}
+
 /// A reason, with a sentence about the case at hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Why {

@@ -1,11 +1,15 @@
 //! What must hold between objects: names that are known, paths that are free, fallbacks that end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+};
 
 use super::{
     Context,
     fault::{Fault, Faults},
     members::Members,
+    rings::rings_from,
 };
 use crate::{hint, resolve::members::Member, yaml::path::FieldPath};
 
@@ -62,35 +66,22 @@ fn names(
 fn cycles(members: &Members, into: &mut Vec<Fault>) {
     let by_name: BTreeMap<&str, &Member<_>> =
         members.feeds.iter().map(|feed| (feed.name.as_str(), feed)).collect();
+    let fallback = |name: &str, place: usize| {
+        by_name.get(name).and_then(|feed| feed.spec.fallback.get(place)).map(String::as_str)
+    };
     let mut done: BTreeSet<&str> = BTreeSet::new();
     for start in &members.feeds {
-        // Depth first with its own stack, for chains may be long; `open` is what stands on it.
-        let mut chain: Vec<(&str, usize)> = vec![(&start.name, 0)];
-        let mut open: BTreeSet<&str> = BTreeSet::from([start.name.as_str()]);
-        while let Some((name, next)) = chain.last_mut() {
-            let fallback = by_name.get(name).map_or(&[][..], |feed| feed.spec.fallback.as_slice());
-            let below = fallback.get(*next).map(String::as_str);
-            *next += 1;
-            match below {
-                None => {
-                    done.insert(name);
-                    open.remove(name);
-                    chain.pop();
-                }
-                Some(below) if done.contains(below) => {}
-                Some(below) if open.insert(below) => chain.push((below, 0)),
-                Some(below) => {
-                    let ring = chain.iter().map(|(name, _)| *name).skip_while(|name| *name != below);
-                    let ring: Vec<&str> = ring.take(20).chain([below]).collect();
-                    let origin = by_name.get(below).map_or(below, |feed| &feed.origin);
-                    Faults { kind: "Feed", name: origin, into }.add(
-                        FieldPath::of("spec.fallback"),
-                        format!("the fallbacks go round: {}", ring.join(" -> ")),
-                        "the last resort needs no fallback",
-                    );
-                }
-            }
-        }
+        let _ = rings_from::<()>(&start.name, fallback, &mut done, |ring| {
+            let Some(first) = ring.first().copied() else { return ControlFlow::Continue(()) };
+            let ring: Vec<&str> = ring.into_iter().take(20).chain([first]).collect();
+            let origin = by_name.get(first).map_or(first, |feed| &feed.origin);
+            Faults { kind: "Feed", name: origin, into }.add(
+                FieldPath::of("spec.fallback"),
+                format!("the fallbacks go round: {}", ring.join(" -> ")),
+                "the last resort needs no fallback",
+            );
+            ControlFlow::Continue(())
+        });
     }
 }
 

@@ -8,6 +8,7 @@ mod fault;
 mod feed;
 mod members;
 pub(crate) mod placeholder;
+mod rings;
 mod set;
 mod stream;
 
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use fault::Fault;
 pub use members::MAX_MEMBERS;
 pub use placeholder::PlaceholderError;
+pub use rings::rings_from;
 pub use set::{member_name, member_spec};
 
 use crate::{

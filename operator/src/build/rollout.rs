@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use kube::ResourceExt;
 
 use super::{
@@ -101,8 +101,13 @@ pub fn lives(owner: &Owner, pod: &Pod) -> bool {
 
 /// Whether Kubernetes says that a pod is Ready.
 pub fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    conditions.into_iter().any(|it| it.type_ == "Ready" && it.status == "True")
+    ready(pod).is_some()
+}
+
+/// The condition by which Kubernetes says that a pod is Ready.
+pub fn ready(pod: &Pod) -> Option<&PodCondition> {
+    let mut conditions = pod.status.as_ref()?.conditions.as_ref()?.iter();
+    conditions.find(|it| it.type_ == "Ready" && it.status == "True")
 }
 
 /// How long to wait until a pod that ended in haste is replaced.

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     api::ErrorClass,
+    build::rollout,
     decide::decide,
     decision::{Decision, Event, Status},
     key::ClusterKey,
@@ -244,7 +245,7 @@ impl Controller {
         let all_heard = view
             .pods
             .iter()
-            .filter(|pod| is_ready(pod))
+            .filter(|pod| rollout::is_ready(pod) && pod.metadata.deletion_timestamp.is_none())
             .all(|pod| pod.metadata.uid.as_ref().is_some_and(|uid| view.reports.contains_key(uid)));
         (!all_heard).then(|| left.min(Duration::from_millis(100)))
     }
@@ -289,12 +290,6 @@ fn is_empty(view: &View) -> bool {
         && view.pods.is_empty()
         && view.services.is_empty()
         && view.budgets.is_empty()
-}
-
-fn is_ready(pod: &k8s_openapi::api::core::v1::Pod) -> bool {
-    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
-        && pod.metadata.deletion_timestamp.is_none()
 }
 
 /// Somewhat less, so that not all Clusters come at once.

@@ -149,13 +149,14 @@ impl Hub {
         of.map(|(uid, _)| uid.clone()).collect()
     }
 
-    pub(super) fn want(&mut self, cluster: &ClusterKey, wanted: Wanted) {
+    pub(super) fn want(&mut self, cluster: &ClusterKey, mut wanted: Wanted) {
         let known = self.clusters.entry(cluster.clone()).or_default();
         known.configurations = wanted.configurations;
-        let before = known.directory.as_ref().map_or(0, |directory| directory.revision);
-        let same = |old: &Arc<Directory>| **old == Directory { revision: before, ..wanted.directory.clone() };
-        if !known.directory.as_ref().is_some_and(same) {
-            known.directory = Some(Arc::new(Directory { revision: before + 1, ..wanted.directory }));
+        let before = known.directory.as_deref();
+        wanted.directory.revision = before.map_or(0, |directory| directory.revision);
+        if before != Some(&wanted.directory) {
+            wanted.directory.revision += 1;
+            known.directory = Some(Arc::new(wanted.directory));
         }
         // A pod that had no configuration could not say of which Cluster it is.
         for pod in self.pods.values_mut().filter(|pod| pod.cluster.is_none()) {
@@ -170,10 +171,9 @@ impl Hub {
     }
 
     pub(super) fn to_tell(&self, uid: &str) -> (Option<Arc<Configuration>>, Option<Arc<Directory>>) {
-        let of = |pod: &Pod| Some((pod.heard.clone(), self.clusters.get(pod.cluster.as_ref()?)?));
-        let Some((heard, known)) = self.pods.get(uid).filter(|pod| pod.beaten).and_then(of) else {
-            return (None, None);
-        };
+        let pod = self.pods.get(uid).filter(|pod| pod.beaten);
+        let known = pod.and_then(|pod| self.clusters.get(pod.cluster.as_ref()?));
+        let (Some(Pod { heard, .. }), Some(known)) = (pod, known) else { return (None, None) };
         let refused = heard.refused.as_ref().map_or(0, |refused| refused.revision);
         let newer = |it: &&Arc<Configuration>| it.revision > heard.revision.max(refused);
         let configuration = known.configurations.get(&heard.slot).filter(newer);

@@ -1,8 +1,11 @@
 //! Fallbacks that go round.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+};
 
-use millrace_crds::kinds::FeedSpec;
+use millrace_crds::{kinds::FeedSpec, resolve::rings_from};
 
 use super::forms::One;
 
@@ -31,25 +34,9 @@ fn ring_from<'a>(
     cut: &BTreeSet<&'a str>,
     done: &mut BTreeSet<&'a str>,
 ) -> Option<Vec<&'a str>> {
-    // Depth first with its own stack, for chains may be long.
-    let mut chain: Vec<(&str, usize)> = vec![(start, 0)];
-    let mut open: BTreeSet<&str> = BTreeSet::from([start]);
-    while let Some((name, next)) = chain.last_mut() {
-        let below = feeds.get(*name).filter(|_| !cut.contains(*name));
-        let below = below.and_then(|one| one.spec.fallback.get(*next)).map(String::as_str);
-        *next += 1;
-        match below {
-            None => {
-                done.insert(name);
-                open.remove(name);
-                chain.pop();
-            }
-            Some(below) if done.contains(below) => {}
-            Some(below) if open.insert(below) => chain.push((below, 0)),
-            Some(below) => {
-                return Some(chain.iter().map(|(name, _)| *name).skip_while(|name| *name != below).collect());
-            }
-        }
-    }
-    None
+    let fallback = |name: &str, place: usize| {
+        let from = feeds.get(name).filter(|_| !cut.contains(name))?;
+        from.spec.fallback.get(place).map(String::as_str)
+    };
+    rings_from(start, fallback, done, ControlFlow::Break).break_value()
 }

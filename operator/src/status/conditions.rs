@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use millrace_report::message::Doing;
 
 use crate::reason::{Reason, Why};
 
@@ -35,6 +36,18 @@ pub fn said(
         }
         None => None,
     }
+}
+
+/// `GopTooLong`, for as long as `doing` says so and then until it is well again; `raise` names what may be raised.
+pub fn gop(old: &[Condition], doing: Option<&Doing>, raise: &str) -> Option<Wanted> {
+    let long = doing.filter(|doing| doing.gop_too_long).map(|_| {
+        let message = format!(
+            "a group of pictures is larger than the cache, so ?keyframe waits for the next one \
+             (let the encoder set a keyframe each second or two, or raise {raise})"
+        );
+        Why::new(Reason::GopTooLong, message)
+    });
+    said(old, "GopTooLong", long, Reason::GopFits, "groups of pictures fit into the cache")
 }
 
 /// The condition of this type.

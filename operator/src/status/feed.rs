@@ -66,11 +66,6 @@ fn others(known: &Known<'_>, name: &str, doing: Option<&Doing>, old: &[Condition
         Why::new(Reason::FallbackActive, format!("the Feed {other} gives the media in place of this one"))
     });
     let missing = known.settled.faults.fallbacks.get(name).cloned();
-    let long = doing.filter(|doing| doing.gop_too_long).map(|_| {
-        let message = "a group of pictures is larger than the cache, so ?keyframe waits for the next one \
-            (let the encoder set a keyframe each second or two, or raise gopCache)";
-        Why::new(Reason::GopTooLong, message)
-    });
     [
         conditions::said(old, "FallbackActive", active, Reason::FallbackAtRest, "it gives its own media"),
         conditions::said(
@@ -80,7 +75,7 @@ fn others(known: &Known<'_>, name: &str, doing: Option<&Doing>, old: &[Condition
             Reason::FallbackAtRest,
             "all of spec.fallback is there",
         ),
-        conditions::said(old, "GopTooLong", long, Reason::GopFits, "groups of pictures fit into the cache"),
+        conditions::gop(old, doing, "gopCache"),
     ]
     .into_iter()
     .flatten()
@@ -90,9 +85,7 @@ fn others(known: &Known<'_>, name: &str, doing: Option<&Doing>, old: &[Condition
 /// A start after a failure counts as that failure until it gives something, or the state would change at each try.
 fn state(doing: &Doing, old: &FeedStatus, why: &Why) -> FeedState {
     match doing.state {
-        State::Starting if matches!(why.reason, Reason::Silent | Reason::Backoff | Reason::Failed) => {
-            old.state.unwrap_or(FeedState::Starting)
-        }
+        State::Starting if why.reason.gives_nothing() => old.state.unwrap_or(FeedState::Starting),
         State::Idle => FeedState::Idle,
         State::Starting => FeedState::Starting,
         State::Running => FeedState::Running,

@@ -142,9 +142,7 @@ fn silent(case: &Case<'_>) -> Option<Why> {
 
 /// How much longer a pod that became Ready may be silent.
 pub fn grace(pod: &Pod, now: Timestamp) -> Option<Duration> {
-    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-    let ready = conditions.iter().find(|it| it.type_ == "Ready" && it.status == "True")?;
-    let since = now.duration_since(ready.last_transition_time.as_ref()?.0).unsigned_abs();
+    let since = now.duration_since(rollout::ready(pod)?.last_transition_time.as_ref()?.0).unsigned_abs();
     GRACE.checked_sub(since).filter(|left| !left.is_zero())
 }
 
@@ -185,8 +183,7 @@ fn state(case: &Case<'_>, doing: &Doing, old: &[Condition]) -> (bool, Why) {
 /// A start after a failure is no success yet, or its condition would swing with each try. Else, what runs on demand is
 /// as Ready as while it rested; what is to run always is Ready when it gives something.
 fn starting(case: &Case<'_>, old: &[Condition]) -> (bool, Why) {
-    let before =
-        conditions::reason(old).filter(|it| matches!(it, Reason::Silent | Reason::Backoff | Reason::Failed));
+    let before = conditions::reason(old).filter(|it| it.gives_nothing());
     if let Some((reason, condition)) = before.zip(conditions::find(old, "Ready")) {
         return (false, Why::new(reason, condition.message.clone()));
     }

@@ -47,14 +47,8 @@ pub fn write(
             (is_ready, why) = (false, Why::new(Reason::FeedNotReady, message));
         }
     }
-    let long = case.doing.filter(|doing| doing.gop_too_long).map(|_| {
-        let message = "a group of pictures is larger than the cache, so ?keyframe waits for the next one \
-            (let the encoder set a keyframe each second or two, or raise spec.gopCache)";
-        Why::new(Reason::GopTooLong, message)
-    });
     let mut wanted = vec![conditions::ready(is_ready, why.clone())];
-    let fits = "groups of pictures fit into the cache";
-    wanted.extend(conditions::said(&old.conditions, "GopTooLong", long, Reason::GopFits, fits));
+    wanted.extend(conditions::gop(&old.conditions, case.doing, "spec.gopCache"));
     let status = StreamStatus {
         state: case.doing.map(|doing| state(doing, &old, &why)),
         url: resolved.zip(place).and_then(|(stream, place)| {
@@ -79,9 +73,7 @@ pub fn write(
 
 fn state(doing: &Doing, old: &StreamStatus, why: &Why) -> StreamState {
     match doing.state {
-        State::Starting if matches!(why.reason, Reason::Silent | Reason::Backoff | Reason::Failed) => {
-            old.state.unwrap_or(StreamState::Starting)
-        }
+        State::Starting if why.reason.gives_nothing() => old.state.unwrap_or(StreamState::Starting),
         State::Idle => StreamState::Idle,
         State::Starting => StreamState::Starting,
         State::Running => StreamState::Running,
