@@ -100,7 +100,7 @@ mod tests {
             secrets: String::new(),
             template: String::new(),
         };
-        [encode(&beat).unwrap(), encode(&ToPod::Configuration(configuration)).unwrap()].concat()
+        [encode(&beat).unwrap(), encode(&ToPod::Configuration(configuration.into())).unwrap()].concat()
     }
 
     #[test]
@@ -114,7 +114,7 @@ mod tests {
             let first = first.or_else(|| decoder.message().unwrap());
             assert!(matches!(first, Some(ToOperator::Beat(Beat { revision: 3, .. }))), "{first:?}");
             let second = decoder.message::<ToPod>().unwrap();
-            assert!(matches!(second, Some(ToPod::Configuration(Configuration { revision: 4, .. }))));
+            assert!(matches!(second, Some(ToPod::Configuration(new)) if new.revision == 4));
             assert!(decoder.message::<ToPod>().unwrap().is_none());
         }
     }

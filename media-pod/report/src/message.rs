@@ -1,8 +1,10 @@
 //! The messages.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+
+use crate::link::{Members, NamedGrant};
 
 /// From a media pod.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,9 +24,19 @@ pub enum ToPod {
         replica: String,
     },
     /// What to run from now on.
-    Configuration(Configuration),
+    Configuration(Arc<Configuration>),
     /// Where the rest of the Cluster is.
-    Directory(Directory),
+    Directory(Arc<Directory>),
+    /// To a server pod: all that it owns, in place of what was said before.
+    Ownership(Arc<Ownership>),
+    /// To a balancer: epochs that exist. Each counts until a newer one of its feed is told.
+    Fences(Vec<Fence>),
+    /// Whose word counts on links, in place of what was said before.
+    Members(Arc<Members>),
+    /// To a balancer: all balancers of its Cluster, in place of what was said before.
+    Edges(Arc<Edges>),
+    /// The leader's answer to a [`Beat`] with holdings, beside [`Heard`](Self::Heard).
+    Vouched(Vouched),
     /// The answer to each [`Beat`]: the replica is alive.
     Heard,
     /// The connection ends, and why: a sentence for the log.
@@ -54,6 +66,20 @@ pub struct Hello {
     pub boot: String,
     /// Proves that it is of this slot; from its Secret.
     pub token: String,
+    /// The part that it plays: `server` or `balancer`. Nothing means a server.
+    #[serde(default)]
+    pub role: Role,
+}
+
+/// The part that a media pod plays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Role {
+    /// It runs feeds and streams.
+    #[default]
+    Server,
+    /// It serves viewers what server pods have.
+    Balancer,
 }
 
 /// A heartbeat.
@@ -81,6 +107,137 @@ pub struct Beat {
     /// All streams by name; nothing where none has changed since the beat before on this connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub streams: Option<BTreeMap<String, Doing>>,
+    /// When it was sent, in microseconds by the pod's own clock: [`Vouched`] brings it back.
+    #[serde(default)]
+    pub sent: u64,
+    /// What a server pod owns, by the UID of the feed (of the Stream, where it has no Feed).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holdings: Vec<Held>,
+    /// Feeds by UID that it has stopped because others own them, and in which epoch.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub over: BTreeMap<String, u64>,
+    /// A balancer's part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balancer: Option<Balancing>,
+}
+
+/// A feed that a server pod owns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Held {
+    /// Its UID.
+    pub feed: String,
+    /// In which epoch.
+    pub epoch: u64,
+    /// Whether the pod was told that nobody before it does exclusive work any more.
+    pub cleared: bool,
+}
+
+/// What a balancer says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Balancing {
+    /// Its links with server pods, by the pod's UID: those that are up, and those that ended less than a minute ago.
+    pub links: BTreeMap<String, LinkState>,
+    /// The newest owner of each feed, by UID, that was announced to it or that it was told of; nothing where none has
+    /// changed since the beat before on this connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<BTreeMap<String, Newest>>,
+    /// The epochs below which it vouches for nobody, by the feed's UID; nothing as above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floors: Option<BTreeMap<String, u64>>,
+    /// Viewers and publishers now.
+    pub sessions: u32,
+    /// What it sends to viewers, in bits per second.
+    pub bits_per_second: u64,
+}
+
+/// A link between a balancer and a server pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LinkState {
+    /// It is up.
+    Up {
+        /// How long ago something was heard, in milliseconds.
+        age: u64,
+    },
+    /// The pod has closed or reset it.
+    ClosedByPeer,
+    /// It timed out, or was closed here.
+    Lost,
+}
+
+/// The newest owner of a feed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Newest {
+    /// Its epoch.
+    pub epoch: u64,
+    /// Who it is: POD-UID_BOOT-ID.
+    pub holder: String,
+}
+
+/// What a server pod owns.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ownership {
+    /// Counts its changes, from 1.
+    pub revision: u64,
+    /// All grants of this boot of the pod.
+    pub grants: Vec<NamedGrant>,
+    /// UIDs of those feeds for which nobody before it does exclusive work any more, and the epoch that this is said of.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cleared: BTreeMap<String, u64>,
+    /// Grants of others, in Base64, that came after this pod's own: it stops those feeds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revoked: Vec<String>,
+}
+
+/// An epoch that exists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fence {
+    /// The feed's UID.
+    pub feed: String,
+    /// The signed grant, in Base64.
+    pub grant: String,
+    /// Whether older owners' frames are cut from now on.
+    pub frames: bool,
+}
+
+/// The balancers of a Cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Edges {
+    /// Counts its changes, from 1.
+    pub revision: u64,
+    /// All of them, the one that is told among them.
+    pub edges: Vec<Edge>,
+}
+
+/// A balancer, as others know it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Edge {
+    /// The name of its pod.
+    pub name: String,
+    /// The host that viewers reach it at: its pod's address, or that of its node.
+    pub host: String,
+    /// What it carried when it was last heard.
+    pub sessions: u32,
+    /// The same, in bits per second.
+    pub bits_per_second: u64,
+    /// Whether it takes viewers: it is Ready, and does not drain.
+    pub open: bool,
+}
+
+/// What the leader vouches for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Vouched {
+    /// The beat's own [`sent`](Beat::sent).
+    pub sent: u64,
+    /// Epochs by the feed's UID: the holdings in the beat against which nothing is known.
+    pub covers: BTreeMap<String, u64>,
 }
 
 /// A configuration that was refused; the one before it runs on.
@@ -193,7 +350,7 @@ macro_rules! shy {
 
 // Without what is secret in them.
 shy! {
-    Hello: version, namespace, pod, cluster, slot, boot;
+    Hello: version, namespace, pod, cluster, slot, boot, role;
     Configuration: revision;
     Directory: revision, streams, feeds;
 }

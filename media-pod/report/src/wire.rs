@@ -38,6 +38,18 @@ pub(crate) enum Ended {
     Refused(String),
 }
 
+impl Ended {
+    /// Whether the other end has closed or reset it, as its kernel does when the process is killed.
+    pub(crate) fn is_by_peer(&self) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+        match self {
+            Self::Closed => true,
+            Self::Io(error) => matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof),
+            _ => false,
+        }
+    }
+}
+
 /// The half that is read.
 pub(crate) struct Reader<R> {
     from: R,

@@ -1,7 +1,10 @@
 //! Both ends over real sockets on the loopback interface.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends by it")]
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use millrace_report::{
     client::{self, Client, Told},
@@ -47,7 +50,7 @@ fn pod(address: &str, shown: &CertificateAndKey, uid: &str, token: &str) -> Pod 
         interval: interval.subscribe(),
     };
     let told = Told { hello: hello.subscribe(), beat: beat.subscribe() };
-    Pod { client: Client::start(options, told), hello, beat, _kept: (interval, certificate) }
+    Pod { client: Client::start(options, told, Instant::now()), hello, beat, _kept: (interval, certificate) }
 }
 
 fn token() -> String {
@@ -97,7 +100,7 @@ async fn a_pod_says_who_it_is_and_what_it_does_and_hears_what_to_run() {
     let shown = self_signed("operator").unwrap();
     let (server, mut events) = serve(local(), &shown).await;
     let pod = pod(&server.address().to_string(), &shown, "a", &token());
-    assert!(matches!(next(&mut events).await, Event::Joined(hello) if hello.uid == "a"));
+    assert!(matches!(next(&mut events).await, Event::Joined { hello, .. } if hello.uid == "a"));
     let Event::Beat { beat, .. } = next(&mut events).await else { panic!("no beat") };
     assert_eq!((beat.feeds, beat.streams), (Some(<_>::default()), Some(<_>::default())));
 
@@ -129,7 +132,8 @@ async fn a_pod_says_who_it_is_and_what_it_does_and_hears_what_to_run() {
     assert_eq!(direct.unwrap().as_ref(), Some(&directory));
 
     drop(pod);
-    until(&mut events, |event| (*event == Event::Gone { uid: "a".to_owned() }).then_some(())).await;
+    until(&mut events, |event| (*event == Event::Gone { uid: "a".to_owned(), by_peer: true }).then_some(()))
+        .await;
     assert_eq!(server.connected(), 0);
 }
 
@@ -138,14 +142,14 @@ async fn another_hello_is_said_by_another_connection_and_nobody_is_gone_between(
     let shown = self_signed("operator").unwrap();
     let (server, mut events) = serve(local(), &shown).await;
     let pod = pod(&server.address().to_string(), &shown, "a", &token());
-    assert!(matches!(next(&mut events).await, Event::Joined(_)));
+    assert!(matches!(next(&mut events).await, Event::Joined { .. }));
     // As a pod whose old connection has not been noticed to be dead.
     let twin = self::pod(&server.address().to_string(), &shown, "a", &token());
-    until(&mut events, |event| matches!(event, Event::Joined(_)).then_some(())).await;
+    until(&mut events, |event| matches!(event, Event::Joined { .. }).then_some(())).await;
     drop(twin);
     pod.hello.send_modify(|hello| hello.cluster = "cams".to_owned());
     until(&mut events, |event| match event {
-        Event::Joined(hello) if hello.cluster == "cams" => Some(()),
+        Event::Joined { hello, .. } if hello.cluster == "cams" => Some(()),
         _ => None,
     })
     .await;
@@ -163,7 +167,9 @@ async fn who_has_a_wrong_token_or_sees_a_wrong_certificate_stays_outside() {
     // Both have long been tried when the third one beats for the fifth time.
     let right = pod(&address, &shown, "right", &token());
     for _ in 0..6 {
-        let (Event::Joined(Hello { uid, .. }) | Event::Beat { uid, .. }) = next(&mut events).await else {
+        let (Event::Joined { hello: Hello { uid, .. }, .. } | Event::Beat { uid, .. }) =
+            next(&mut events).await
+        else {
             panic!("somebody is gone")
         };
         assert_eq!(uid, "right");
@@ -193,8 +199,8 @@ async fn who_says_nothing_is_let_go() {
         ..Hello::default()
     };
     stream.write_all(&encode(&ToOperator::Hello(hello)).unwrap()).await.unwrap();
-    assert!(matches!(next(&mut events).await, Event::Joined(hello) if hello.uid == "b"));
-    assert_eq!(next(&mut events).await, Event::Gone { uid: "b".to_owned() });
+    assert!(matches!(next(&mut events).await, Event::Joined { hello, .. } if hello.uid == "b"));
+    assert_eq!(next(&mut events).await, Event::Gone { uid: "b".to_owned(), by_peer: false });
 }
 
 #[tokio::test]
@@ -202,7 +208,7 @@ async fn no_more_connections_than_allowed() {
     let shown = self_signed("operator").unwrap();
     let (server, mut events) = serve(Options { max_connections: 1, ..local() }, &shown).await;
     let first = pod(&server.address().to_string(), &shown, "first", &token());
-    assert!(matches!(next(&mut events).await, Event::Joined(_)));
+    assert!(matches!(next(&mut events).await, Event::Joined { .. }));
     let mut second = TcpStream::connect(server.address()).await.unwrap();
     let read = timeout(Duration::from_secs(2), second.read(&mut [0; 16])).await.unwrap();
     assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
@@ -215,12 +221,12 @@ async fn a_pod_comes_back_after_the_operator_did() {
     let (server, mut events) = serve(local(), &shown).await;
     let address = server.address();
     let pod = pod(&address.to_string(), &shown, "a", &token());
-    assert!(matches!(next(&mut events).await, Event::Joined(_)));
+    assert!(matches!(next(&mut events).await, Event::Joined { .. }));
     server.stop().await;
     drop(events);
     let mut heard = pod.client.heard();
     timeout(Duration::from_secs(30), heard.connected.wait_for(|count| *count == 0)).await.unwrap().unwrap();
     let (_server, mut events) = serve(Options { listen: address, ..local() }, &shown).await;
-    assert!(matches!(next(&mut events).await, Event::Joined(_)));
+    assert!(matches!(next(&mut events).await, Event::Joined { .. }));
     assert!(matches!(next(&mut events).await, Event::Beat { beat, .. } if beat.feeds.is_some()));
 }

@@ -1,6 +1,6 @@
 //! Everything that the operator is told, gathered from what runs.
 
-use std::{fmt::Write as _, sync::atomic::Ordering};
+use std::{collections::BTreeMap, fmt::Write as _, sync::atomic::Ordering};
 
 use millrace_report::message::{Beat, Refused};
 
@@ -27,6 +27,10 @@ pub(super) fn beat(pod: &Pod, reports: &Reports) -> Beat {
         }),
         directory: shop.directory.load().revision,
         within: 0,
+        sent: 0,
+        holdings: Vec::new(),
+        over: BTreeMap::new(),
+        balancer: None,
         viewers: u32::try_from(viewers).unwrap_or(u32::MAX),
         draining: shop.is_draining(),
         feeds: Some(

@@ -9,7 +9,7 @@ mod gather;
 use std::{
     path::PathBuf,
     sync::{Arc, OnceLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, anyhow};
@@ -17,7 +17,7 @@ use clap::Args;
 use millrace_crds::Resolved;
 use millrace_report::{
     client::{self, Client, Told},
-    message::{Beat, Configuration, Hello},
+    message::{Beat, Configuration, Hello, Role},
 };
 use tokio::sync::watch;
 
@@ -77,6 +77,7 @@ pub struct Member {
     beat: watch::Sender<Arc<Beat>>,
     interval: watch::Sender<Duration>,
     credentials: Credentials,
+    began: Instant,
 }
 
 impl Member {
@@ -100,11 +101,12 @@ impl Member {
             slot: options.slot.clone().context("--operator needs --slot")?,
             boot: options.boot_id.clone().unwrap_or_else(boot),
             token: credentials.token(),
+            role: Role::Server,
         };
         let (hello, interval) = (watch::Sender::new(hello), watch::Sender::new(INTERVAL));
         let beat = watch::Sender::new(Arc::new(Beat::default()));
         let client = OnceLock::new();
-        Ok(Some(Self { address, client, hello, beat, interval, credentials }))
+        Ok(Some(Self { address, client, hello, beat, interval, credentials, began: Instant::now() }))
     }
 
     /// The connections: made now, where there is none yet.
@@ -115,7 +117,8 @@ impl Member {
                 certificate: self.credentials.certificate(),
                 interval: self.interval.subscribe(),
             };
-            Client::start(options, Told { hello: self.hello.subscribe(), beat: self.beat.subscribe() })
+            let told = Told { hello: self.hello.subscribe(), beat: self.beat.subscribe() };
+            Client::start(options, told, self.began)
         })
     }
 

@@ -97,7 +97,7 @@ impl Link {
     fn take(&self, event: Event) {
         let now = time::Instant::now();
         match event {
-            Event::Joined(hello) => {
+            Event::Joined { hello, .. } => {
                 debug!(namespace = hello.namespace, pod = hello.pod, "a media pod is connected");
                 let cluster = self.cluster_of(&hello);
                 self.hub().joined(hello, cluster, now);
@@ -114,7 +114,7 @@ impl Link {
                     self.tell_one(&uid);
                 }
             }
-            Event::Gone { uid } => {
+            Event::Gone { uid, .. } => {
                 let cluster = {
                     let mut hub = self.hub();
                     hub.gone(&uid)

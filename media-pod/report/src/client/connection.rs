@@ -10,10 +10,10 @@ use rustls::pki_types::ServerName;
 use tokio::{io::AsyncRead, io::AsyncWrite, net::TcpStream, time};
 use tokio_rustls::TlsConnector;
 
-use super::{Context, News};
+use super::{Context, News, Word};
 use crate::{
     frame::{LARGEST, encode},
-    message::{Beat, ToOperator, ToPod},
+    message::{Balancing, Beat, ToOperator, ToPod},
     tls,
     wire::{Ended, Reader, write},
 };
@@ -82,14 +82,26 @@ async fn listen<R: AsyncRead + Unpin>(reader: &mut Reader<R>, context: &Context)
                 context.news.configuration.send_if_modified(|newest| {
                     let newer = newest.as_ref().is_none_or(|newest| new.revision > newest.revision);
                     if newer {
-                        *newest = Some(Arc::new(new));
+                        *newest = Some(new);
                     }
                     newer
                 });
             }
             ToPod::Directory(new) => {
-                context.news.directory.send_replace(Some(Arc::new(new)));
+                context.news.directory.send_replace(Some(new));
             }
+            ToPod::Ownership(new) => {
+                context.news.ownership.send_replace(Some(new));
+            }
+            ToPod::Members(new) => {
+                context.news.members.send_replace(Some(new));
+            }
+            ToPod::Edges(new) => {
+                context.news.edges.send_replace(Some(new));
+            }
+            // Nobody asked for them where that fails: nobody needs them.
+            ToPod::Fences(fences) => drop(context.news.words.send(Word::Fences(fences)).await),
+            ToPod::Vouched(vouched) => drop(context.news.words.send(Word::Vouched(vouched)).await),
             ToPod::Heard | ToPod::Welcome { .. } => {}
             ToPod::Refused { reason } => return Err(Ended::Refused(reason)),
         }
@@ -105,7 +117,8 @@ async fn beat<W: AsyncWrite + Unpin>(to: &mut W, context: &Context) -> Result<()
         let now = state.borrow_and_update().clone();
         let pause = (*interval.borrow_and_update()).max(AT_LEAST);
         let within = pause.as_millis() as u64;
-        let message = ToOperator::Beat(Beat { within, ..news_of(&now, last.as_deref()) });
+        let sent = context.began.elapsed().as_micros() as u64;
+        let message = ToOperator::Beat(Beat { within, sent, ..news_of(&now, last.as_deref()) });
         last = Some(now);
         write(to, &encode(&message)?, PATIENCE).await?;
         let due = began + pause;
@@ -125,17 +138,37 @@ async fn beat<W: AsyncWrite + Unpin>(to: &mut W, context: &Context) -> Result<()
 
 /// `now` without what `last` already said.
 fn news_of(now: &Beat, last: Option<&Beat>) -> Beat {
-    let all = |beat: &Beat| {
-        (beat.feeds.clone().or(Some(<_>::default())), beat.streams.clone().or(Some(<_>::default())))
-    };
-    let (feeds, streams) = match last {
-        None => all(now),
-        Some(last) => (
-            now.feeds.clone().filter(|_| now.feeds != last.feeds),
-            now.streams.clone().filter(|_| now.streams != last.streams),
-        ),
-    };
-    Beat { revision: now.revision, refused: now.refused.clone(), feeds, streams, ..*now }
+    let balancer = now.balancer.as_ref().map(|now| {
+        let last = last.and_then(|last| last.balancer.as_ref());
+        Balancing {
+            newest: news(now, last, |it| it.newest.as_ref()),
+            floors: news(now, last, |it| it.floors.as_ref()),
+            links: now.links.clone(),
+            ..*now
+        }
+    });
+    Beat {
+        revision: now.revision,
+        refused: now.refused.clone(),
+        feeds: news(now, last, |it| it.feeds.as_ref()),
+        streams: news(now, last, |it| it.streams.as_ref()),
+        holdings: now.holdings.clone(),
+        over: now.over.clone(),
+        balancer,
+        ..*now
+    }
+}
+
+/// Everything where nothing was said before; nothing where the same was.
+fn news<B, T: Clone + Default + PartialEq>(
+    now: &B,
+    last: Option<&B>,
+    part: fn(&B) -> Option<&T>,
+) -> Option<T> {
+    match last {
+        None => Some(part(now).cloned().unwrap_or_default()),
+        Some(last) => part(now).filter(|it| part(last) != Some(it)).cloned(),
+    }
 }
 
 #[cfg(test)]

@@ -3,16 +3,30 @@
 mod connection;
 mod dial;
 
-use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
-use tokio::{sync::watch, task::JoinSet, time};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time,
+};
 
-use crate::message::{Beat, Configuration, Directory, Hello};
+use crate::{
+    link::Members,
+    message::{Beat, Configuration, Directory, Edges, Fence, Hello, Ownership, Vouched},
+};
 
 /// Between two looks at where the replicas are.
 const LOOK: Duration = Duration::from_secs(2);
 /// How long a look may take.
 const LOOK_PATIENCE: Duration = Duration::from_secs(5);
+/// Words that wait for who takes them.
+const WORDS: usize = 64;
 /// More replicas than this are not talked to.
 const MOST_REPLICAS: usize = 8;
 
@@ -44,14 +58,30 @@ pub struct Heard {
     pub configuration: watch::Receiver<Option<Arc<Configuration>>>,
     /// The directory that came last.
     pub directory: watch::Receiver<Option<Arc<Directory>>>,
+    /// What this server pod owns, as it was said last.
+    pub ownership: watch::Receiver<Option<Arc<Ownership>>>,
+    /// Whose word counts on links, as it was said last.
+    pub members: watch::Receiver<Option<Arc<Members>>>,
+    /// All balancers of the Cluster, as it was said last.
+    pub edges: watch::Receiver<Option<Arc<Edges>>>,
     /// Replicas that are connected and have said welcome.
     pub connected: watch::Receiver<usize>,
+}
+
+/// What the operator says of which every word counts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Word {
+    /// Epochs that exist.
+    Fences(Vec<Fence>),
+    /// The leader vouches.
+    Vouched(Vouched),
 }
 
 /// The connections. Dropping it ends them.
 #[derive(Debug)]
 pub struct Client {
     heard: Heard,
+    words: Mutex<Option<mpsc::Receiver<Word>>>,
     _tasks: JoinSet<()>,
 }
 
@@ -60,6 +90,10 @@ pub struct Client {
 struct News {
     configuration: watch::Sender<Option<Arc<Configuration>>>,
     directory: watch::Sender<Option<Arc<Directory>>>,
+    ownership: watch::Sender<Option<Arc<Ownership>>>,
+    members: watch::Sender<Option<Arc<Members>>>,
+    edges: watch::Sender<Option<Arc<Edges>>>,
+    words: mpsc::Sender<Word>,
     connected: watch::Sender<usize>,
 }
 
@@ -70,29 +104,47 @@ struct Context {
     interval: watch::Receiver<Duration>,
     told: Told,
     news: News,
+    /// Beats are stamped with the time since then.
+    began: Instant,
 }
 
 impl Client {
     /// Begins to connect. To be called within a tokio runtime. A certificate that cannot be used is in the log, until there
-    /// is another one.
-    pub fn start(options: Options, told: Told) -> Self {
-        let (configuration, directory) = (watch::Sender::new(None), watch::Sender::new(None));
-        let news = News { configuration, directory, connected: watch::Sender::new(0) };
+    /// is another one. Beats are stamped with the time since `began`.
+    pub fn start(options: Options, told: Told, began: Instant) -> Self {
+        let (words, every_word) = mpsc::channel(WORDS);
+        let news = News {
+            configuration: watch::Sender::new(None),
+            directory: watch::Sender::new(None),
+            ownership: watch::Sender::new(None),
+            members: watch::Sender::new(None),
+            edges: watch::Sender::new(None),
+            words,
+            connected: watch::Sender::new(0),
+        };
         let heard = Heard {
             configuration: news.configuration.subscribe(),
             directory: news.directory.subscribe(),
+            ownership: news.ownership.subscribe(),
+            members: news.members.subscribe(),
+            edges: news.edges.subscribe(),
             connected: news.connected.subscribe(),
         };
         let Options { address: name, certificate, interval } = options;
-        let context = Context { name, certificate, interval, told, news };
+        let context = Context { name, certificate, interval, told, news, began };
         let mut tasks = JoinSet::new();
         tasks.spawn(find(Arc::new(context)));
-        Self { heard, _tasks: tasks }
+        Self { heard, words: Mutex::new(Some(every_word)), _tasks: tasks }
     }
 
     /// What the operator says.
     pub fn heard(&self) -> Heard {
         self.heard.clone()
+    }
+
+    /// What the operator says of which every word counts: for the first who asks. Connections wait for who took it.
+    pub fn words(&self) -> Option<mpsc::Receiver<Word>> {
+        self.words.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 

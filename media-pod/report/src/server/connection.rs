@@ -21,13 +21,15 @@ use crate::{
 
 /// The longest message of somebody who is not known yet, in bytes.
 const LONGEST_HELLO: usize = 16 << 10;
+/// Epochs in one message.
+const FENCES: usize = 4096;
 /// Nobody is waited for longer than four of these, whatever it announces.
 const LONGEST_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Until it ends. `stranger` is given back when it is known who that is.
 pub(super) async fn run(
     tcp: TcpStream,
-    peer: SocketAddr,
+    (peer, number): (SocketAddr, u64),
     shared: Arc<Shared>,
     stranger: OwnedSemaphorePermit,
 ) {
@@ -36,7 +38,7 @@ pub(super) async fn run(
             drop(stranger);
             let (uid, pod) = (hello.uid.clone(), hello.pod.clone());
             let outbox = Arc::new(Outbox::default());
-            if !shared.join(hello, &outbox).await {
+            if !shared.join(hello, number, &outbox).await {
                 return;
             }
             tracing::debug!(%peer, %pod, "a media pod joined");
@@ -45,7 +47,7 @@ pub(super) async fn run(
                 ended = speak(&mut to, &outbox, &shared) => ended,
             };
             tracing::info!(%peer, %pod, error = %ended, "a media pod's connection ended");
-            shared.leave(&uid, &outbox).await;
+            shared.leave(&uid, &outbox, ended.is_by_peer()).await;
         }
         Ok(Err(e)) => tracing::warn!(%peer, error = %e, "no media pod of ours"),
         Err(_) => tracing::warn!(%peer, "no media pod of ours: it did not say hello in time"),
@@ -125,16 +127,31 @@ async fn send<W: AsyncWrite + Unpin>(
         write(to, &encode(&ToPod::Refused { reason: reason.clone() })?, patience).await?;
         return Err(Ended::Refused(reason));
     }
-    if let Some(new) = waiting.configuration.filter(|new| sent.configuration.as_ref() != Some(new)) {
-        write(to, &encode(&ToPod::Configuration((*new).clone()))?, patience).await?;
-        sent.configuration = Some(new);
+    let mut messages = vec![
+        news(waiting.configuration, &mut sent.configuration).map(ToPod::Configuration),
+        news(waiting.members, &mut sent.members).map(ToPod::Members),
+        news(waiting.ownership, &mut sent.ownership).map(ToPod::Ownership),
+        news(waiting.directory, &mut sent.directory).map(ToPod::Directory),
+        news(waiting.edges, &mut sent.edges).map(ToPod::Edges),
+        waiting.vouched.map(ToPod::Vouched),
+    ];
+    // In pieces, for a message may not be too long.
+    let mut fences = waiting.fences.into_values().peekable();
+    while fences.peek().is_some() {
+        messages.push(Some(ToPod::Fences(fences.by_ref().take(FENCES).collect())));
     }
-    if let Some(new) = waiting.directory.filter(|new| sent.directory.as_ref() != Some(new)) {
-        write(to, &encode(&ToPod::Directory((*new).clone()))?, patience).await?;
-        sent.directory = Some(new);
+    for message in messages.into_iter().flatten() {
+        write(to, &encode(&message)?, patience).await?;
     }
     if waiting.heard {
         write(to, &encode(&ToPod::Heard)?, patience).await?;
     }
     Ok(())
+}
+
+/// What is `new`, where it is not what was sent last.
+fn news<T: PartialEq>(new: Option<Arc<T>>, sent: &mut Option<Arc<T>>) -> Option<Arc<T>> {
+    let new = new.filter(|new| sent.as_ref() != Some(new))?;
+    *sent = Some(Arc::clone(&new));
+    Some(new)
 }

@@ -20,9 +20,10 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use self::outbox::Outbox;
+use self::outbox::{Outbox, Waiting};
 use crate::{
-    message::{Beat, Configuration, Directory, Hello},
+    link::Members,
+    message::{Beat, Configuration, Directory, Edges, Fence, Hello, Ownership, Vouched},
     tls::{self, CertificateAndKey, TlsError},
 };
 
@@ -69,7 +70,12 @@ pub type Authenticate = dyn Fn(&Hello) -> Result<(), String> + Send + Sync;
 pub enum Event {
     /// One is there. If one of the same UID was there before, that connection is closed, and what is known by it is old;
     /// there is no [`Event::Gone`] between the two.
-    Joined(Hello),
+    Joined {
+        /// Who it is.
+        hello: Hello,
+        /// Counts the connections of this server as they are accepted.
+        connection: u64,
+    },
     /// It beats. The first beat after [`Event::Joined`] has feeds and streams; in later ones nothing means: as before.
     Beat {
         /// The pod's UID.
@@ -81,6 +87,8 @@ pub enum Event {
     Gone {
         /// The pod's UID.
         uid: String,
+        /// Whether the pod itself has closed or reset it; otherwise it was silent, or the network or this end ended it.
+        by_peer: bool,
     },
 }
 
@@ -154,18 +162,48 @@ impl Server {
     /// Sends a configuration to the media pod of this UID, unless it was the last one sent on its connection; one that
     /// still waits is replaced. Whether there is one.
     pub fn configure(&self, uid: &str, configuration: Arc<Configuration>) -> bool {
-        self.to(uid, |outbox| outbox.configure(configuration))
+        self.put(uid, |waiting| waiting.configuration = Some(configuration))
     }
 
     /// Sends a directory to the media pod of this UID, unless it was the last one sent on its connection; one that still
     /// waits is replaced. Whether there is one.
     pub fn direct(&self, uid: &str, directory: Arc<Directory>) -> bool {
-        self.to(uid, |outbox| outbox.direct(directory))
+        self.put(uid, |waiting| waiting.directory = Some(directory))
+    }
+
+    /// Tells the server pod of this UID what it owns, unless it was the last that was said on its connection. Whether
+    /// there is one.
+    pub fn own(&self, uid: &str, ownership: Arc<Ownership>) -> bool {
+        self.put(uid, |waiting| waiting.ownership = Some(ownership))
+    }
+
+    /// Tells the media pod of this UID whose word counts, unless it was the last that was said on its connection. Whether
+    /// there is one.
+    pub fn introduce(&self, uid: &str, members: Arc<Members>) -> bool {
+        self.put(uid, |waiting| waiting.members = Some(members))
+    }
+
+    /// Tells the balancer of this UID of all balancers, unless it was the last that was said on its connection. Whether
+    /// there is one.
+    pub fn edges(&self, uid: &str, edges: Arc<Edges>) -> bool {
+        self.put(uid, |waiting| waiting.edges = Some(edges))
+    }
+
+    /// Tells the balancer of this UID of epochs; those of a feed that still wait are replaced. Whether there is one.
+    pub fn fence(&self, uid: &str, fences: Vec<Fence>) -> bool {
+        self.put(uid, |waiting| {
+            waiting.fences.extend(fences.into_iter().map(|fence| (fence.feed.clone(), fence)));
+        })
+    }
+
+    /// Answers a beat of the server pod of this UID. Whether there is one.
+    pub fn vouch(&self, uid: &str, vouched: Vouched) -> bool {
+        self.put(uid, |waiting| waiting.vouched = Some(vouched))
     }
 
     /// Ends the connection of the media pod of this UID, which is told why. Whether there was one.
     pub fn disconnect(&self, uid: &str, why: &str) -> bool {
-        self.to(uid, |outbox| outbox.refuse(why.to_owned()))
+        self.put(uid, |waiting| waiting.refused = Some(why.to_owned()))
     }
 
     /// How many media pods are there.
@@ -178,8 +216,8 @@ impl Server {
         self.accepting.shutdown().await;
     }
 
-    fn to(&self, uid: &str, what: impl FnOnce(&Outbox)) -> bool {
-        self.shared.pods().get(uid).map(|outbox| what(outbox)).is_some()
+    fn put(&self, uid: &str, what: impl FnOnce(&mut Waiting)) -> bool {
+        self.shared.pods().get(uid).map(|outbox| outbox.put(what)).is_some()
     }
 }
 
@@ -189,13 +227,13 @@ impl Shared {
     }
 
     /// False: nobody takes events any more.
-    async fn join(&self, hello: Hello, outbox: &Arc<Outbox>) -> bool {
+    async fn join(&self, hello: Hello, connection: u64, outbox: &Arc<Outbox>) -> bool {
         let Ok(place) = self.events.reserve().await else { return false };
         let mut pods = self.pods();
         if let Some(before) = pods.insert(hello.uid.clone(), outbox.clone()) {
             before.refuse("the same media pod has connected again".to_owned());
         }
-        place.send(Event::Joined(hello));
+        place.send(Event::Joined { hello, connection });
         true
     }
 
@@ -210,13 +248,13 @@ impl Shared {
         is_current
     }
 
-    async fn leave(&self, uid: &str, outbox: &Arc<Outbox>) {
+    async fn leave(&self, uid: &str, outbox: &Arc<Outbox>, by_peer: bool) {
         let place = self.events.reserve().await;
         let mut pods = self.pods();
         if pods.get(uid).is_some_and(|current| Arc::ptr_eq(current, outbox)) {
             pods.remove(uid);
             if let Ok(place) = place {
-                place.send(Event::Gone { uid: uid.to_owned() });
+                place.send(Event::Gone { uid: uid.to_owned(), by_peer });
             }
         }
     }
@@ -225,13 +263,15 @@ impl Shared {
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let strangers = Arc::new(Semaphore::new(STRANGERS));
     let mut connections = JoinSet::new();
+    let mut accepted = 0;
     loop {
         while connections.try_join_next().is_some() {}
         // Who cannot be looked at yet waits in the listener's queue.
         let Ok(stranger) = strangers.clone().acquire_owned().await else { return };
         match listener.accept().await {
             Ok((tcp, peer)) if connections.len() < shared.options.max_connections => {
-                connections.spawn(connection::run(tcp, peer, shared.clone(), stranger));
+                accepted += 1;
+                connections.spawn(connection::run(tcp, (peer, accepted), shared.clone(), stranger));
             }
             Ok((_, peer)) => tracing::warn!(%peer, "refused: as many connections as are allowed"),
             Err(e) => {

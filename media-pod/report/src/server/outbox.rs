@@ -1,10 +1,16 @@
 //! What waits to be sent to one media pod: never more than the newest of each kind.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use tokio::sync::Notify;
 
-use crate::message::{Configuration, Directory};
+use crate::{
+    link::Members,
+    message::{Configuration, Directory, Edges, Fence, Ownership, Vouched},
+};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -18,20 +24,18 @@ pub(super) struct Outbox {
 pub(super) struct Waiting {
     pub(super) configuration: Option<Arc<Configuration>>,
     pub(super) directory: Option<Arc<Directory>>,
+    pub(super) ownership: Option<Arc<Ownership>>,
+    pub(super) members: Option<Arc<Members>>,
+    pub(super) edges: Option<Arc<Edges>>,
+    /// By the feed's UID.
+    pub(super) fences: BTreeMap<String, Fence>,
+    pub(super) vouched: Option<Vouched>,
     pub(super) heard: bool,
     /// The connection is to end, and why.
     pub(super) refused: Option<String>,
 }
 
 impl Outbox {
-    pub(super) fn configure(&self, configuration: Arc<Configuration>) {
-        self.put(|waiting| waiting.configuration = Some(configuration));
-    }
-
-    pub(super) fn direct(&self, directory: Arc<Directory>) {
-        self.put(|waiting| waiting.directory = Some(directory));
-    }
-
     pub(super) fn heard(&self) {
         self.put(|waiting| waiting.heard = true);
     }
@@ -52,7 +56,7 @@ impl Outbox {
         }
     }
 
-    fn put(&self, put: impl FnOnce(&mut Waiting)) {
+    pub(super) fn put(&self, put: impl FnOnce(&mut Waiting)) {
         put(&mut self.lock());
         self.news.notify_one();
     }
@@ -64,6 +68,14 @@ impl Outbox {
 
 impl Waiting {
     fn any(&self) -> bool {
-        self.configuration.is_some() || self.directory.is_some() || self.heard || self.refused.is_some()
+        self.configuration.is_some()
+            || self.directory.is_some()
+            || self.ownership.is_some()
+            || self.members.is_some()
+            || self.edges.is_some()
+            || !self.fences.is_empty()
+            || self.vouched.is_some()
+            || self.heard
+            || self.refused.is_some()
     }
 }
