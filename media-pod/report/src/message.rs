@@ -222,6 +222,8 @@ pub struct Edge {
     pub name: String,
     /// The host that viewers reach it at: its pod's address, or that of its node.
     pub host: String,
+    /// The address that server pods dial: `HOST:PORT`.
+    pub link: String,
     /// What it carried when it was last heard.
     pub sessions: u32,
     /// The same, in bits per second.

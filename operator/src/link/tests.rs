@@ -59,6 +59,7 @@ fn pod(fixture: &Fixture, token_key: &[u8]) -> Pod {
         slot: of("main-door"),
         boot: of("boot"),
         token: token::slot_token(token_key, "ns", "main-door"),
+        ..Hello::default()
     };
     let (certificate, certificates) = watch::channel(fixture.certificate.clone());
     let (interval, intervals) = watch::channel(Duration::from_millis(200));
@@ -69,7 +70,7 @@ fn pod(fixture: &Fixture, token_key: &[u8]) -> Pod {
     let (beat, beats) = watch::channel(Arc::new(first));
     let address = fixture.link.server.address().to_string();
     let options = client::Options { address, certificate: certificates, interval: intervals };
-    let client = Client::start(options, Told { hello: hellos, beat: beats });
+    let client = Client::start(options, Told { hello: hellos, beat: beats }, std::time::Instant::now());
     Pod { beat, client, _rest: (certificate, interval, hello) }
 }
 
