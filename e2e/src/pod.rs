@@ -74,6 +74,14 @@ impl Pod {
         Self::spawn(directory, &file, &["balance", "--http", "127.0.0.1:0"], arguments)
     }
 
+    /// Starts a balancer on a file of the test's own, with `arguments` added.
+    ///
+    /// # Errors
+    /// As [`Self::start_with`].
+    pub fn balance_on(file: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
+        Self::spawn(tempfile::tempdir()?, file, &["balance", "--http", "127.0.0.1:0"], arguments)
+    }
+
     fn run(directory: TempDir, file: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
         Self::spawn(directory, file, &["run", "--http", "127.0.0.1:0", "--media", "/tmp/millrace"], arguments)
     }

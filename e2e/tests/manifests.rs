@@ -62,7 +62,8 @@ fn granted(objects: &[Value]) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     let roles = objects.iter().filter(|object| {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        object.get("rules").is_some() && name.starts_with("millrace-operator")
+        let of_people = object["metadata"]["labels"]["millrace.dev/for"] == "people";
+        object.get("rules").is_some() && name.starts_with("millrace-operator") && !of_people
     });
     for rule in roles.flat_map(|role| role["rules"].as_array().unwrap()) {
         let words = |field: &str| rule[field].as_array().unwrap().iter().map(|word| word.as_str().unwrap());

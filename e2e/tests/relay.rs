@@ -51,7 +51,7 @@ impl Cluster {
         let to = joined.clone();
         runtime.spawn(async move {
             while let Some(event) = events.recv().await {
-                if let Event::Joined(hello) = event {
+                if let Event::Joined { hello, .. } = event {
                     to.lock().unwrap().push(hello.uid);
                 }
             }

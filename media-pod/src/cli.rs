@@ -4,7 +4,11 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{config, edge, logging, member, origin, runners};
+use crate::{
+    config, edge, logging, member, origin,
+    play::{Play, Publish},
+    runners,
+};
 
 /// Live media from feeds to viewers, in one process.
 #[derive(Debug, Parser)]
@@ -22,6 +26,10 @@ pub enum Command {
     Run(Box<Run>),
     /// Serve what server pods have: they dial here, and any number of viewers costs them one copy of each stream.
     Balance(Box<Balance>),
+    /// Write a stream to standard output: `media-pod play millrace://HOST/PATH | ffplay -`.
+    Play(Play),
+    /// Publish standard input to a Feed.
+    Publish(Publish),
     /// Say all that is wrong with a file, each with its line, its field and what would be right.
     Check(Files),
     /// Print the final form of a file: without templates, sets and arguments.
@@ -83,9 +91,10 @@ pub struct Serve {
     /// Listen here for probes and for other media pods of the Cluster, without passwords: for inside a cluster only.
     #[arg(long, value_name = "ADDRESS")]
     pub internal: Vec<SocketAddr>,
-    /// At SIGTERM, say at once at /readyz that the end is near, and let viewers watch on for so long.
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    pub drain: u64,
+    /// At SIGTERM, say at once at /readyz that the end is near, and let viewers watch on for so long at most; the operator
+    /// moves what runs meanwhile. By default 30 as a member of a cluster, and else 0.
+    #[arg(long, value_name = "SECONDS")]
+    pub drain: Option<u64>,
     /// The format of the log.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub log_format: logging::Format,

@@ -7,7 +7,7 @@ mod taker;
 
 use std::{io, path::PathBuf};
 
-use millrace_crds::{Diagnostic, Loaded};
+use millrace_crds::{Diagnostic, Loaded, Resolved};
 
 pub use files::Texts;
 pub use follow::Follower;
@@ -33,6 +33,12 @@ pub enum ConfigError {
     /// It is too large.
     #[error("{}: is larger than 16 MiB, and so no configuration", .0.display())]
     Size(PathBuf),
+    /// It is for another part of a cluster.
+    #[error(
+        "a balancer runs no Feeds and Streams: give it the Cluster and the Secrets that this names, and the rest to \
+         `media-pod run --link-to`; here are {0} Feeds and {1} Streams"
+    )]
+    Balancer(usize, usize),
     /// It is wrong: all that is.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Wrong(Vec<Diagnostic>),
@@ -45,6 +51,22 @@ impl ConfigError {
             Self::Wrong(diagnostics) => diagnostics.iter().map(ToString::to_string).collect(),
             other => vec![other.to_string()],
         }
+    }
+}
+
+/// What a media pod may be given, beside what is right for all.
+pub type Rule = fn(&Resolved) -> Result<(), ConfigError>;
+
+/// A server pod runs anything.
+pub fn for_server(_: &Resolved) -> Result<(), ConfigError> {
+    Ok(())
+}
+
+/// A balancer has what server pods have, and nothing of its own.
+pub fn for_balancer(resolved: &Resolved) -> Result<(), ConfigError> {
+    match (resolved.feeds.len(), resolved.streams.len()) {
+        (0, 0) => Ok(()),
+        (feeds, streams) => Err(ConfigError::Balancer(feeds, streams)),
     }
 }
 

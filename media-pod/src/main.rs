@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Parser as _;
 use millrace_media_pod::{
     cli::{Cli, Command},
-    config, run,
+    config, play, run,
 };
 
 fn main() -> ExitCode {
@@ -14,6 +14,8 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(options) => run::run(*options),
         Command::Balance(options) => run::balance(*options),
+        Command::Play(options) => play::play(&options),
+        Command::Publish(options) => play::publish(&options),
         Command::Check(config) => check(&config.files),
         Command::Resolve(config) => resolve(&config.files),
     };

@@ -12,6 +12,8 @@ use millrace_bus::egress::Egress;
 use millrace_crds::resolved::{FinalListener, Resolved};
 use millrace_exec::Agent;
 use millrace_http::{Certificates, FrontDoor, Options};
+use millrace_link::Role;
+use millrace_report::message;
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::JoinSet,
@@ -23,6 +25,7 @@ use crate::{
     config::{self, Follower, Reports, Taker, Texts},
     drain,
     edge::{self, Edge},
+    guests::Guests,
     logging::{self, mask},
     member::{self, First, Member, Waiting},
     origin,
@@ -32,6 +35,9 @@ use crate::{
     shop::Shop,
     site::{Front, Internal},
 };
+
+/// How long a member of a cluster drains where nobody says, in seconds.
+const DRAIN: u64 = 30;
 
 /// What went wrong is in the log.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +50,15 @@ enum Part {
     Server { origin: Box<origin::Options>, runner: Vec<runners::Address>, media: PathBuf },
     /// It serves what servers have.
     Balancer(edge::Options),
+}
+
+impl Part {
+    fn role(&self) -> message::Role {
+        match self {
+            Self::Server { .. } => message::Role::Server,
+            Self::Balancer(_) => message::Role::Balancer,
+        }
+    }
 }
 
 /// Runs until a signal ends it. An error of another type than [`Logged`] is to be shown.
@@ -88,10 +103,11 @@ async fn serve(options: Serve, part: Part, local: Option<Agent>) -> anyhow::Resu
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let threads = options.egress_threads.unwrap_or_else(cores);
     let egress = Arc::new(Egress::start(threads).context("the egress threads could not be started")?);
-    let member = Member::of(&options.member)?.map(Arc::new);
+    let played = part.role();
+    let member = Member::of(&options.member, played)?.map(Arc::new);
     let template = options.member.pod_template.clone();
     let First { from, texts, loaded, highest } = tokio::select! {
-        first = first(&options, member.as_deref(), &egress) => first?,
+        first = first(&options, played, member.as_deref(), &egress) => first?,
         _ = term.recv() => return Ok(()),
         _ = int.recv() => return Ok(()),
     };
@@ -100,14 +116,16 @@ async fn serve(options: Serve, part: Part, local: Option<Agent>) -> anyhow::Resu
         tracing::warn!("{warning}");
     }
     let is_member = member.is_some();
+    let patience = options.drain.unwrap_or(if is_member { DRAIN } else { 0 });
     let number = texts.number.filter(|_| is_member).unwrap_or_default();
     let reports = Arc::new(Reports::new(config::report(&from, &texts, is_member), number, highest));
     let listen = listen(&options, &loaded.resolved)?;
     let certificates = listen.certificates.clone();
+    let own = options.member.pod_name.clone();
     let (edge, links, origin, runner, media) = match part {
         Part::Server { origin, runner, media } => (None, JoinSet::new(), Some(origin), runner, media),
         Part::Balancer(options) => {
-            let (edge, links) = edge(&options, &loaded.resolved).await?;
+            let (edge, links) = edge(&options, own, &loaded.resolved).await?;
             (Some(edge), links, None, Vec::new(), PathBuf::new())
         }
     };
@@ -117,7 +135,9 @@ async fn serve(options: Serve, part: Part, local: Option<Agent>) -> anyhow::Resu
         // Set once, here.
         let _ = pod.shop().edge.set(edge.clone());
     }
+    let role = if edge.is_some() { Role::BALANCER } else { Role::SERVER };
     let front = Arc::new(Front {
+        guests: Guests::new(role).context("no key for links")?,
         pod: pod.clone(),
         edge,
         reports: reports.clone(),
@@ -133,31 +153,44 @@ async fn serve(options: Serve, part: Part, local: Option<Agent>) -> anyhow::Resu
     let door = Arc::new(FrontDoor::bind(listen, front.clone(), egress.clone()).await?);
     let inside = internal.http_addrs().first().copied();
     let origin = origin.map(|origin| origin::start(&origin, &options.member, &pod, &reports, inside));
-    let origin = origin.transpose()?.flatten();
+    let origin = origin.transpose()?.flatten().map(Arc::new);
     // Set once, here.
     let _ = (front.door.set(door.clone()), front.internal.set(Arc::new(internal)));
     announce(&door, &pod.resolved());
 
     let began_with = listeners(&pod.resolved());
-    let renewed = Box::new(move |resolved: &Resolved| renew(certificates.as_ref(), &began_with, resolved));
-    let taker = Arc::new(Taker::new(pod.clone(), reports, is_member, renewed).only_for(template));
+    let balancer = front.edge.clone();
+    let renewed = Box::new(move |resolved: &Resolved| {
+        renew(certificates.as_ref(), &began_with, resolved);
+        if let Some(edge) = &balancer {
+            edge.configure(&resolved.cluster);
+        }
+    });
+    let taker = Taker::new(pod.clone(), reports, is_member, renewed);
+    let taker = Arc::new(taker.only_for(template).only_by(member::rule_of(played)));
     let texts = Some(texts).filter(|_| from != member::FROM);
     let mut tasks = JoinSet::new();
     tasks.spawn(Follower::new(options.config.files.clone(), texts).follow(taker.clone()));
     if let Some(member) = member {
         member.follow_cluster(&pod.resolved());
         let pod = pod.clone();
-        tasks.spawn(async move { member.serve(&pod, &taker).await });
+        let part = member::Part {
+            links: origin.clone(),
+            balancer: front.edge.clone().map(|edge| edge as Arc<dyn member::Balancer>),
+        };
+        tasks.spawn(async move { member.serve(&pod, &taker, &part).await });
     }
     tokio::select! {
         _ = term.recv() => {}
         _ = int.recv() => {}
     }
     tokio::select! {
-        () = drain::drain(&front, Duration::from_secs(options.drain)) => {}
+        () = drain::drain(&front, origin.as_deref(), Duration::from_secs(patience)) => {}
         _ = term.recv() => {}
         _ = int.recv() => {}
     }
+    // The operator's word is of no use any more; links end with who holds them.
+    tasks.shutdown().await;
     drop((origin, links));
     let shop = pod.shop();
     shop.streams.load().values().for_each(|stream| stream.retire());
@@ -166,19 +199,23 @@ async fn serve(options: Serve, part: Part, local: Option<Agent>) -> anyhow::Resu
 }
 
 /// What servers have, from their links.
-async fn edge(options: &edge::Options, resolved: &Resolved) -> anyhow::Result<(Arc<Edge>, JoinSet<()>)> {
-    if !resolved.feeds.is_empty() || !resolved.streams.is_empty() {
-        bail!(
-            "a balancer runs no Feeds and Streams: give it the Cluster and the Secrets that this names, and the              rest to `media-pod run --link-to`"
-        );
-    }
-    Edge::start(options).await
+async fn edge(
+    options: &edge::Options,
+    own: Option<String>,
+    resolved: &Resolved,
+) -> anyhow::Result<(Arc<Edge>, JoinSet<()>)> {
+    Edge::start(options, own, &resolved.cluster).await
 }
 
 /// The configuration to begin with. A member of a cluster waits for one, where the files have none that is right.
-async fn first(options: &Serve, member: Option<&Member>, egress: &Arc<Egress>) -> anyhow::Result<First> {
-    let files = &options.config.files;
-    let (texts, why) = match Texts::read(files).map(|texts| (texts.understand(), texts)) {
+async fn first(
+    options: &Serve,
+    role: message::Role,
+    member: Option<&Member>,
+    egress: &Arc<Egress>,
+) -> anyhow::Result<First> {
+    let (files, right) = (&options.config.files, member::rule_of(role));
+    let (texts, why) = match Texts::read(files).map(|texts| (texts.understand_by(right), texts)) {
         Ok((Ok(loaded), texts)) => {
             return Ok(First { from: config::named(files), texts, loaded, highest: 0 });
         }
@@ -186,7 +223,7 @@ async fn first(options: &Serve, member: Option<&Member>, egress: &Arc<Egress>) -
         Err(why) => (None, why),
     };
     let Some(member) = member else { return Err(why.into()) };
-    let waiting = Arc::new(Waiting::default());
+    let waiting = Arc::new(Waiting::because(&why));
     let inside = Options { http: options.internal.clone(), ..Options::default() };
     let door = FrontDoor::bind(inside, waiting.clone(), egress.clone()).await?;
     door.http_addrs().iter().for_each(|address| tracing::info!("waiting internal={address}"));

@@ -3,17 +3,14 @@
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, OnceLock, atomic::AtomicU64},
 };
 
 use arc_swap::ArcSwap;
 use millrace_bus::egress::Egress;
 use millrace_report::message::Directory;
 
-use crate::{edge::Edge, feed::Feed, runners::Runners, stream::Stream};
+use crate::{drain::Draining, edge::Edge, feed::Feed, linking::Lines, runners::Runners, stream::Stream};
 
 /// Feeds by name.
 pub type Feeds = HashMap<String, Arc<Feed>>;
@@ -35,10 +32,12 @@ pub struct Shop {
     pub directory: ArcSwap<Directory>,
     /// What server pods have, where this is a balancer.
     pub edge: OnceLock<Arc<Edge>>,
+    /// Links to balancers, to look at.
+    pub lines: Arc<Lines>,
     /// Where files are whose path is relative.
     pub media: PathBuf,
     /// It is about to end: nothing new should come.
-    pub draining: AtomicBool,
+    pub draining: Draining,
     /// Pictures decoded for snapshots so far.
     pub snapshots_decoded: AtomicU64,
 }
@@ -53,15 +52,16 @@ impl Shop {
             streams: ArcSwap::from_pointee(Streams::new()),
             directory: ArcSwap::default(),
             edge: OnceLock::new(),
+            lines: Arc::default(),
             media,
-            draining: AtomicBool::new(false),
+            draining: Draining::default(),
             snapshots_decoded: AtomicU64::new(0),
         })
     }
 
     /// Whether it is about to end.
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        self.draining.is_on()
     }
 
     /// The feed of that name.

@@ -9,9 +9,14 @@
 )]
 
 mod access;
+mod api;
 mod by_hand;
 mod failover;
+mod first_byte;
+mod membership;
+mod operator;
 mod peers;
 mod reloads;
+mod room;
 mod support;
 mod watching;

@@ -7,8 +7,12 @@
     reason = "a test ends by it"
 )]
 
+mod balancer;
 mod connection;
+mod draining;
+mod fleet;
 mod operator;
+mod ownership;
 mod pushes;
 mod reports;
 mod secrets;

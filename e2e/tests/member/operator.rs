@@ -77,7 +77,17 @@ impl Operator {
 
     /// What is known of the media pod of these tests.
     pub fn pod(&self) -> Known {
-        self.pods.lock().unwrap_or_else(PoisonError::into_inner).get(UID).cloned().unwrap_or_default()
+        self.known(UID)
+    }
+
+    /// What is known of a media pod.
+    pub fn known(&self, uid: &str) -> Known {
+        self.pods.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned().unwrap_or_default()
+    }
+
+    /// Waits until one media pod is as it is wanted.
+    pub fn hears_of<T>(&self, uid: &str, what: &str, wanted: impl Fn(&Known) -> Option<T>) -> T {
+        eventually(&format!("the operator hears of {uid} that {what}"), || wanted(&self.known(uid)))
     }
 
     /// Waits until that is as it is wanted.
@@ -96,7 +106,11 @@ impl Operator {
             secrets: secrets.to_owned(),
             template: String::new(),
         };
-        assert!(self.server.as_ref().unwrap().configure(UID, Arc::new(new)), "nobody is there");
+        self.push_to(UID, new);
+    }
+
+    pub fn push_to(&self, uid: &str, new: Configuration) {
+        assert!(self.server.as_ref().unwrap().configure(uid, Arc::new(new)), "nobody is there");
     }
 
     pub fn server(&self) -> &Server {
@@ -106,7 +120,7 @@ impl Operator {
 
 fn note(pods: &mut BTreeMap<String, Known>, event: Event) {
     match event {
-        Event::Joined(hello) => {
+        Event::Joined { hello, .. } => {
             let pod = pods.entry(hello.uid.clone()).or_default();
             *pod = Known { hello, joined: pod.joined + 1, here: true, ..Known::default() };
         }
@@ -116,7 +130,7 @@ fn note(pods: &mut BTreeMap<String, Known>, event: Event) {
             beat.streams = beat.streams.or(pod.beat.streams.take());
             (pod.beat, pod.beats) = (beat, pod.beats + 1);
         }
-        Event::Gone { uid } => pods.entry(uid).or_default().here = false,
+        Event::Gone { uid, .. } => pods.entry(uid).or_default().here = false,
     }
 }
 
@@ -153,6 +167,13 @@ impl Files {
 
     /// A media pod of slot `cams-door`; `operators` are their addresses.
     pub fn run(&self, operators: &[SocketAddr], more: &[&str]) -> Pod {
+        let arguments = self.arguments(operators, UID, more);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        Pod::start_on_with(&self.path("config/millrace.yaml"), &arguments).unwrap_or_else(|e| panic!("{e:#}"))
+    }
+
+    /// What makes a media pod a member, behind its first file; `more` comes last.
+    pub fn arguments(&self, operators: &[SocketAddr], uid: &str, more: &[&str]) -> Vec<String> {
         let text = |path: &Path| path.display().to_string();
         let secrets = text(&self.path("secret/secrets.yaml"));
         let (certificate, token) =
@@ -160,10 +181,10 @@ impl Files {
         let operators: Vec<_> = operators.iter().map(ToString::to_string).collect();
         let operators = operators.join(",");
         let mut arguments = vec!["-f", &secrets, "--operator", &operators, "--operator-ca", &certificate];
-        arguments.extend(["--operator-token", &token, "--slot", "cams-door", "--pod-uid", UID]);
+        arguments.extend(["--operator-token", &token, "--slot", "cams-door", "--pod-uid", uid]);
         arguments.extend(["--pod-name", "cams-door-x1y2z", "--pod-namespace", "video"]);
         arguments.extend(more);
-        Pod::start_on_with(&self.path("config/millrace.yaml"), &arguments).unwrap_or_else(|e| panic!("{e:#}"))
+        arguments.into_iter().map(str::to_owned).collect()
     }
 }
 

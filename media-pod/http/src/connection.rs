@@ -13,7 +13,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    Refused,
+    Guest, Opening, Refused,
     head::BadHead,
     hyper_side,
     read_head::{First, read_head},
@@ -115,10 +115,19 @@ async fn begin<S: Transport>(visit: Visit, mut stream: S, place: Place) {
         First::Nothing => return,
         First::Late => return turn_away(&visit, stream, Refused::HeadTimeout).await,
         First::Bad(BadHead::TooLarge) => return turn_away(&visit, stream, Refused::HeadTooLarge).await,
-        First::Bad(BadHead::NotHttp) => return turn_away(&visit, stream, Refused::BadRequest).await,
+        First::Foreign(bytes) if visit.shared.site.takes(&Opening::Bytes(&bytes)) => {
+            return Box::pin(guest(visit, bytes, stream, false, place)).await;
+        }
+        First::Foreign(_) | First::Bad(BadHead::NotHttp) => {
+            return turn_away(&visit, stream, Refused::BadRequest).await;
+        }
         First::Http2(bytes) => (None, bytes),
         First::Http1(head, bytes) => (Some(head), bytes),
     };
+    let asked = head.as_ref().and_then(|head| head.websocket.as_deref());
+    if asked.is_some_and(|protocols| visit.shared.site.takes(&Opening::WebSocket(protocols))) {
+        return Box::pin(guest(visit, bytes, stream, true, place)).await;
+    }
     if let Some(head) = head.filter(|head| head.alone)
         && let Some(source) = visit.shared.site.stream(&head.target.path)
     {
@@ -126,6 +135,18 @@ async fn begin<S: Transport>(visit: Visit, mut stream: S, place: Place) {
         return Box::pin(takeover::serve(Request { visit, head, source, place }, stream)).await;
     }
     Box::pin(hyper_side::serve(visit, Rewind::new(bytes, stream), place)).await;
+}
+
+async fn guest<S: Transport>(visit: Visit, bytes: Bytes, stream: S, websocket: bool, place: Place) {
+    let Visit { shared, peer, secure } = visit;
+    let binding = stream.binding();
+    let stream = Box::new(Rewind::new(bytes, stream));
+    let serving = shared.site.clone().guest(Guest { stream, websocket, peer, secure, binding });
+    tokio::select! {
+        () = serving => {}
+        () = shared.reached(Phase::Closed) => {}
+    }
+    drop(place);
 }
 
 async fn turn_away<S: Transport>(visit: &Visit, stream: S, why: Refused) {

@@ -3,7 +3,11 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use millrace_bus::egress::Egress;
-use tokio::{net::TcpListener, task::AbortHandle, time::timeout};
+use tokio::{
+    net::TcpListener,
+    task::AbortHandle,
+    time::{sleep, timeout},
+};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
@@ -80,6 +84,10 @@ impl FrontDoor {
     /// dismisses them.
     pub async fn shutdown(&self, grace: Duration) {
         self.shared.phase.send_replace(Phase::Draining);
+        // Whoever comes next may listen on the same ports.
+        while !self.acceptors.iter().all(AbortHandle::is_finished) {
+            sleep(Duration::from_millis(1)).await;
+        }
         if timeout(grace, self.shared.empty()).await.is_ok() {
             return;
         }

@@ -48,6 +48,8 @@ pub(crate) struct Head {
     pub relay: Option<Box<[u8]>>,
     /// Nothing follows the head: no body, no upgrade.
     pub alone: bool,
+    /// It wants to become a WebSocket that speaks one of these, as the header says them.
+    pub websocket: Option<Box<str>>,
 }
 
 /// Looks at all bytes received so far.
@@ -83,7 +85,9 @@ impl Head {
             user_agent: Arc::from(""),
             relay: None,
             alone: true,
+            websocket: None,
         };
+        let (mut upgrades, mut protocols) = (false, String::new());
         for field in &*request.headers {
             let is = |name: &str| field.name.eq_ignore_ascii_case(name);
             if is("authorization") {
@@ -96,8 +100,13 @@ impl Head {
                 head.alone &= field.value == b"0";
             } else if is("transfer-encoding") || is("upgrade") || is("expect") {
                 head.alone = false;
+                upgrades |= is("upgrade") && field.value.eq_ignore_ascii_case(b"websocket");
+            } else if is("sec-websocket-protocol") {
+                protocols.push_str(std::str::from_utf8(field.value).unwrap_or_default());
+                protocols.push(',');
             }
         }
+        head.websocket = upgrades.then(|| protocols.into());
         Some(head)
     }
 }
@@ -160,6 +169,15 @@ mod tests {
             assert!(!whole(bytes.as_bytes()).alone, "{field}");
         }
         assert!(whole(b"GET /x HTTP/1.1\r\nContent-Length: 0\r\n\r\n").alone);
+    }
+
+    #[test]
+    fn what_a_websocket_shall_speak_is_read() {
+        let offered = whole(
+            b"GET / HTTP/1.1\r\nUpgrade: WebSocket\r\nSec-WebSocket-Protocol: a, b\r\nSec-WebSocket-Protocol: c\r\n\r\n",
+        );
+        assert_eq!(offered.websocket.as_deref(), Some("a, b,c,"));
+        assert_eq!(whole(b"GET / HTTP/1.1\r\nSec-WebSocket-Protocol: a\r\n\r\n").websocket, None);
     }
 
     #[test]

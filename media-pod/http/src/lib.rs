@@ -58,9 +58,10 @@ pub use head::fuzz_head;
 pub use options::Options;
 pub use query::{QueryError, parse_query};
 pub use site::{
-    Access, AccessRequest, BoxFuture, Credentials, Forward, Opened, PageRequest, Peek, Refusal, Refused,
-    Site, Source,
+    Access, AccessRequest, BoxFuture, Credentials, Duplex, Forward, Guest, Opened, Opening, PageRequest,
+    Peek, Refusal, Refused, Site, Source,
 };
+pub use target::decode;
 pub use viewers::ViewerInfo;
 
 /// What one media pod shows to another, so that it is known as one: see [`Site::forward`] and [`fetch`].

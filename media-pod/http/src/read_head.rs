@@ -10,6 +10,9 @@ use tokio::{
 
 use crate::head::{BadHead, Head, LARGEST, Parsed, parse};
 
+/// In so many bytes it shows that something is no HTTP.
+const NOTICED: usize = 16;
+
 /// How a connection begins.
 #[derive(Debug)]
 pub(crate) enum First {
@@ -18,6 +21,8 @@ pub(crate) enum First {
     /// A head of HTTP/1.x, and all that was read.
     Http1(Box<Head>, Bytes),
     Bad(BadHead),
+    /// No HTTP, and what was read of it.
+    Foreign(Bytes),
     /// Some of a head, but not all of it in time.
     Late,
     /// It hung up, or sent nothing at all.
@@ -45,13 +50,14 @@ async fn read<S: AsyncRead + Unpin>(stream: &mut S, bytes: &mut BytesMut) -> Fir
         }
         // Whoever sends byte by byte does not have the head parsed anew for each.
         let news = bytes.get(before..).unwrap_or_default();
-        if before > 0 && !news.contains(&b'\n') && bytes.len() < LARGEST {
+        if before >= NOTICED && !news.contains(&b'\n') && bytes.len() < LARGEST {
             continue;
         }
         match parse(bytes) {
             Parsed::Partial => {}
             Parsed::Http2 => return First::Http2(bytes.split().freeze()),
             Parsed::Whole(head) => return First::Http1(head, bytes.split().freeze()),
+            Parsed::Bad(BadHead::NotHttp) => return First::Foreign(bytes.split().freeze()),
             Parsed::Bad(bad) => return First::Bad(bad),
         }
     }

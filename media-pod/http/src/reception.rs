@@ -99,6 +99,7 @@ fn refuse(
             (Refused::Forbidden, reply::text(StatusCode::FORBIDDEN, "You may not see this."))
         }
         Access::Unknown(refusal) => return Some(reply::refusal(&refusal)),
+        Access::Elsewhere(url) => return Some(reply::elsewhere(&url)),
     };
     site.refused(peer, why);
     tracing::debug!(%peer, path = ?target.path, "refused: {why}");

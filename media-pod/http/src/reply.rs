@@ -10,7 +10,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
     header::{
         ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-        ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE,
+        ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION,
         RETRY_AFTER, SERVER, WWW_AUTHENTICATE,
     },
 };
@@ -43,6 +43,19 @@ pub(crate) fn refusal(refusal: &Refusal) -> Response<Bytes> {
             .headers_mut()
             .insert(RETRY_AFTER, HeaderValue::from(after.as_millis().div_ceil(1000) as u64));
     }
+    response
+}
+
+/// 307 (RFC 9110, 15.4.8). What is no header value sends nobody anywhere.
+pub(crate) fn elsewhere(url: &str) -> Response<Bytes> {
+    let Ok(location) = HeaderValue::from_str(url) else {
+        return text(
+            StatusCode::BAD_GATEWAY,
+            "This is served elsewhere, at an address that cannot be written.",
+        );
+    };
+    let mut response = text(StatusCode::TEMPORARY_REDIRECT, "Another server has more room.");
+    response.headers_mut().insert(LOCATION, location);
     response
 }
 

@@ -5,6 +5,7 @@ use std::{any::Any, fmt, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode};
 use millrace_bus::{Join, Joined};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// A future on the heap.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -35,8 +36,55 @@ pub trait Site: Send + Sync + 'static {
         None
     }
 
+    /// Whether a connection that begins so is for [`Site::guest`].
+    fn takes(&self, _first: &Opening<'_>) -> bool {
+        false
+    }
+
+    /// Serves a connection that speaks something else than HTTP, to its end. Dropped where the door closes.
+    fn guest(self: Arc<Self>, _guest: Guest) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// Somebody was turned away. For counting; the front door has logged it.
     fn refused(&self, _peer: SocketAddr, _why: Refused) {}
+}
+
+/// How a connection begins that is no request for a stream or a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening<'a> {
+    /// With these bytes, which are no HTTP.
+    Bytes(&'a [u8]),
+    /// With a request for a WebSocket that speaks one of these, as its header says them.
+    WebSocket(&'a str),
+}
+
+/// A stream of bytes in both directions.
+pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
+
+/// A connection that speaks something else than HTTP.
+pub struct Guest {
+    /// All of its bytes from the first one on, also of the request for a WebSocket: that is still to be answered.
+    pub stream: Box<dyn Duplex>,
+    /// Whether it asked for a WebSocket.
+    pub websocket: bool,
+    /// Who it is.
+    pub peer: SocketAddr,
+    /// Whether it came over TLS.
+    pub secure: bool,
+    /// What both ends of the TLS connection know and nobody else does: `tls-exporter` of RFC 9266.
+    pub binding: Option<[u8; 32]>,
+}
+
+impl fmt::Debug for Guest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guest")
+            .field("peer", &self.peer)
+            .field("secure", &self.secure)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One stream.
@@ -186,6 +234,8 @@ pub enum Access {
     Forbidden,
     /// Nobody who knows can be asked now.
     Unknown(Refusal),
+    /// 307: another server serves this one better, at this URL.
+    Elsewhere(String),
 }
 
 /// Why somebody was turned away, for [`Site::refused`].

@@ -20,7 +20,7 @@ impl Target {
 
 /// Percent-decoding (RFC 3986, 2.1). A `%` that two hexadecimal digits do not follow stays; what is then no UTF-8
 /// becomes U+FFFD, and so names nothing that exists.
-pub(crate) fn decode(text: &str) -> String {
+pub fn decode(text: &str) -> String {
     if !text.contains('%') {
         return text.to_owned();
     }

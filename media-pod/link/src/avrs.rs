@@ -19,7 +19,7 @@ pub use content::{Content, ContentError, ContentFlags, Generation};
 pub use kind::{ContentKind, Direction, Join};
 pub use message::{Request, Return};
 pub use rights::{ClusterOp, may};
-pub use server::{ServerEvent, ServerSessions, Target};
+pub use server::{MAX_QUEUED, ServerEvent, ServerSessions, Target};
 pub use session::{Command, Stage};
 pub use sign::{SIGN_LEN, Signed};
 pub use signal::{Quality, Signal};

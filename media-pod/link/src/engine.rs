@@ -20,7 +20,7 @@ mod sequence;
 mod stats;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use compress::{Compressor, CorruptBlock, decompress};
 pub use config::{Config, ConfigError, Security};
@@ -39,14 +39,18 @@ use hooks::Hooks;
 use schedule::Schedule;
 use security::{Guard, Pending};
 
-use crate::secure::{Claim, HandshakeError};
+use crate::secure::{Claim, HandshakeError, Spare};
 use crate::wire::{ChannelId, Framer, PacketType};
 
-/// Largest `size` that a header may have: a fragment of 64 KiB and what fragmenting and sealing add.
-pub const MAX_PACKET: u32 = 65_536 + 64;
+/// Largest piece of a message in one packet: 64 KiB of media, and its head.
+pub const MAX_FRAGMENT: usize = 65_536 + 512;
+/// Largest `size` that a header may have: the largest piece and what fragmenting and sealing add.
+pub const MAX_PACKET: u32 = MAX_FRAGMENT as u32 + 64;
 /// Bytes of control packets that may wait for a peer that does not read.
 const MAX_URGENT: usize = 64 * 1024;
-/// Events besides packets that may wait to be taken.
+/// And so many more for each channel that there may be: all may be opened at once.
+const URGENT_PER_CHANNEL: usize = 256;
+/// Events besides packets that may wait to be taken, and two more for each channel that there may be.
 const MAX_EVENTS: usize = 4096;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +84,7 @@ pub struct Core {
     hooks: Hooks,
     stats: LinkStats,
     peer: Option<Claim>,
+    spare: Spare,
 }
 
 impl Core {
@@ -103,6 +108,7 @@ impl Core {
             hooks: Hooks::default(),
             stats: LinkStats::default(),
             peer: None,
+            spare: Spare::default(),
             config,
         };
         core.begin()?;
@@ -142,6 +148,11 @@ impl Core {
             jitter: self.keepalive.jitter_ms(),
             ..self.stats
         }
+    }
+
+    /// How long ago the last packet came in that was new and could be opened.
+    pub fn silence(&self, now: Instant) -> Duration {
+        self.keepalive.silence(now)
     }
 
     /// Numbers of one channel that is not closed.

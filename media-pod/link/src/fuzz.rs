@@ -22,6 +22,7 @@ pub fn fuzz_parsers(data: &[u8]) {
     if let Some(header) = data.first_chunk::<HEADER_LEN>() {
         assert_eq!(Header::decode(*header).encode(), *header);
     }
+    crate::client::fuzz_address(data);
     let _ = Control::decode(data);
     let _ = Echo::decode(data);
     let _ = Notice::decode(data);

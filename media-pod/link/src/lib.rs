@@ -21,6 +21,7 @@
 #![deny(missing_docs)]
 
 pub mod avrs;
+pub mod client;
 pub mod engine;
 #[cfg(any(test, fuzzing))]
 mod fuzz;

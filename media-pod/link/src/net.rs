@@ -20,4 +20,6 @@ pub use session_client::{Session, SessionClient, SessionError, Wish};
 pub use session_server::{Served, SessionServer};
 pub use tcp::{accept_tcp, connect_tcp};
 pub use tls::{accept_tls, connect_tls};
-pub use websocket::{SUBPROTOCOL, WebSocket, accept_upgraded, connect_websocket};
+pub use websocket::{
+    SUBPROTOCOL, WebSocket, accept_upgraded, accept_websocket, connect_websocket, speaks_link,
+};

@@ -7,7 +7,7 @@ use std::{
 
 use millrace_crds::{Diagnostic, Loaded, load_with_warnings};
 
-use super::ConfigError;
+use super::{ConfigError, Rule};
 
 /// Larger files are refused before they are read, in bytes.
 const LARGEST: u64 = 16 << 20;
@@ -57,6 +57,16 @@ impl Texts {
         let number =
             digest.as_ref().iter().take(6).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
         format!("{number:012x}")
+    }
+
+    /// What they say, if it is not against `rule` either.
+    ///
+    /// # Errors
+    /// As [`Self::understand`], and what the rule says.
+    pub fn understand_by(&self, rule: Rule) -> Result<Loaded, ConfigError> {
+        let loaded = self.understand()?;
+        rule(&loaded.resolved)?;
+        Ok(loaded)
     }
 
     /// What they say.

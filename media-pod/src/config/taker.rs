@@ -7,7 +7,7 @@ use std::{
 
 use millrace_crds::Resolved;
 
-use super::{ConfigError, Report, Reports, Texts, warnings};
+use super::{ConfigError, Report, Reports, Rule, Texts, for_server, warnings};
 use crate::{logging::mask, plan::Plan, pod::Pod};
 
 /// Told of each configuration that runs.
@@ -19,6 +19,7 @@ pub struct Taker {
     reports: Arc<Reports>,
     /// Whether only what has a higher revision is taken.
     member: bool,
+    rule: Rule,
     /// The template of this pod, where it has one.
     template: Option<String>,
     taken: Taken,
@@ -29,13 +30,19 @@ impl Taker {
     /// For `pod`, which runs what `reports` says; a `member` takes only what has a higher revision than what it has
     /// looked at.
     pub fn new(pod: Arc<Pod>, reports: Arc<Reports>, member: bool, taken: Taken) -> Self {
-        Self { pod, reports, member, template: None, taken, one_at_a_time: Mutex::new(()) }
+        Self { pod, reports, member, rule: for_server, template: None, taken, one_at_a_time: Mutex::new(()) }
     }
 
     /// Takes nothing that is for pods of another template: what runs goes on until such a pod is there.
     #[must_use]
     pub fn only_for(self, template: Option<String>) -> Self {
         Self { template, ..self }
+    }
+
+    /// Takes nothing that is against `rule`.
+    #[must_use]
+    pub fn only_by(self, rule: Rule) -> Self {
+        Self { rule, ..self }
     }
 
     /// How it goes.
@@ -55,7 +62,7 @@ impl Taker {
             tracing::debug!(from, ?number, "for the pod that will replace this one");
             return;
         }
-        match texts.understand() {
+        match texts.understand_by(self.rule) {
             Ok(loaded) => {
                 mask::learn(&loaded.resolved);
                 for warning in warnings(&loaded) {

@@ -19,7 +19,7 @@ const HOLDS: Duration = Duration::from_secs(10);
 /// Answers that are remembered at most.
 const MOST: usize = 10_000;
 /// An owner that is not there is waited for so long.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How often to look for it.
 const LOOK: Duration = Duration::from_millis(100);
 

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -23,7 +23,10 @@ use super::{
     splice::{Splice, Step},
     upstream::Upstream,
 };
-use crate::intake::{Expected, Intake};
+use crate::{
+    intake::{Expected, Intake},
+    linking::Tally,
+};
 
 /// Waits after a session that failed, while its owner stays the same.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -118,6 +121,10 @@ impl Following {
         self.splice.session();
         let since = session.synchronised().u64(tag::TIMESTAMP).unwrap_or_default();
         let trust = self.line.edge.identity.trust().clone();
+        let (tally, began) = (Arc::new(Tally::default()), Instant::now());
+        let path = self.line.upstream.path.clone();
+        let _listed =
+            self.line.edge.lines.session(owner.peer.line, session.channel().id(), path, Some(tally.clone()));
         let mut flowed = false;
         loop {
             let received = tokio::select! {
@@ -134,6 +141,9 @@ impl Following {
                 Ok((packet, content)) => {
                     self.line.edge.counts.bytes_in.fetch_add(packet.len() as u64, Ordering::Relaxed);
                     count(&self.line.edge.counts.packets_in);
+                    if !content.flags.has(ContentFlags::HEADER) {
+                        tally.count(packet.len(), &content, began.elapsed().as_micros() as u64);
+                    }
                     if !self.publish(owner, content, since) {
                         return flowed;
                     }

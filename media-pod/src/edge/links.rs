@@ -1,17 +1,21 @@
 //! Links from server pods.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashSet, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
-use millrace_fencing::{Holder, directory::LinkId};
+use millrace_fencing::{
+    Holder,
+    directory::{LinkId, Refused},
+};
 use millrace_link::{
-    Code, Role, Side,
-    avrs::{ClusterMessage, Request, Return},
+    CloseReason, Code, Role, Side,
+    avrs::{ClusterMessage, Request, Return, Signal},
     net::{Channel, Link, SessionClient, accept_tcp},
     secure::Trust as _,
     wire::{ChannelType, Notice, TsdWriter},
 };
+use millrace_report::message::LinkState;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -19,6 +23,7 @@ use tokio::{
 };
 
 use super::{Edge, count, registry::Peer};
+use crate::linking;
 
 /// Handshakes under way at once.
 const HANDSHAKES: usize = 256;
@@ -26,6 +31,8 @@ const HANDSHAKES: usize = 256;
 const HANDSHAKE: Duration = Duration::from_secs(6);
 /// Between two looks whether a peer is still a member.
 const LOOK: Duration = Duration::from_secs(2);
+/// Refused announcements of one link that are logged; the rest is at level debug.
+const MOST_COMPLAINTS: usize = 100;
 /// After an error of the machine: no file descriptors, no memory.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -77,10 +84,19 @@ async fn shake(edge: &Edge, socket: TcpStream) -> anyhow::Result<(Link, Holder)>
 
 async fn serve(edge: &Arc<Edge>, link: Link, holder: Holder, address: SocketAddr) -> anyhow::Result<()> {
     let client = SessionClient::new(&link).await?;
-    let peer = Peer { holder: holder.clone(), address, client: client.clone() };
-    let joined = Joined { edge: edge.clone(), id: edge.registry.join(peer) };
+    let listed = edge.lines.list(&link, linking::Peer::Server, holder.to_string(), address);
+    let peer = Peer {
+        holder: holder.clone(),
+        address,
+        client: client.clone(),
+        link: link.clone(),
+        line: listed.id(),
+    };
+    let id = edge.registry.join(peer);
+    let mut joined = Joined { edge: edge.clone(), id, ended: LinkState::Lost, complained: HashSet::new() };
     tracing::info!(%address, %holder, link = joined.id.0, "link to a server pod");
     let why = joined.listen(&link, &client).await;
+    joined.ended = ended(&why);
     tracing::info!(%address, %holder, link = joined.id.0, %why, "the link to a server pod is over");
     Ok(())
 }
@@ -89,18 +105,29 @@ async fn serve(edge: &Arc<Edge>, link: Link, holder: Holder, address: SocketAddr
 struct Joined {
     edge: Arc<Edge>,
     id: LinkId,
+    ended: LinkState,
+    /// Announcements that were refused, so that each is logged once, however often it is repeated.
+    complained: HashSet<(String, u64)>,
+}
+
+/// Who ended a link, as far as that can be told from here.
+fn ended(why: &CloseReason) -> LinkState {
+    match why {
+        CloseReason::Peer(_) | CloseReason::TransportEnded => LinkState::ClosedByPeer,
+        _ => LinkState::Lost,
+    }
 }
 
 impl Drop for Joined {
     fn drop(&mut self) {
-        self.edge.registry.lose(self.id);
+        self.edge.registry.lose(self.id, self.ended);
     }
 }
 
 impl Joined {
     /// Hears what the server pod says, until its link is over, and why it is.
-    async fn listen(&self, link: &Link, client: &SessionClient) -> String {
-        let mut cluster: Option<Channel> = None;
+    async fn listen(&mut self, link: &Link, client: &SessionClient) -> CloseReason {
+        let (mut cluster, mut signals): (Option<Channel>, Option<Channel>) = (None, None);
         let mut look = time::interval(LOOK);
         loop {
             tokio::select! {
@@ -110,13 +137,22 @@ impl Joined {
                         drop(cluster.take());
                         cluster = incoming.accept().ok();
                     }
-                    Ok(incoming) => incoming.refuse(Code::ARG_INCORRECT, "this side takes announcements"),
-                    Err(why) => return why.to_string(),
+                    Ok(incoming) if incoming.kind() == ChannelType::SIGNAL => {
+                        drop(signals.take());
+                        signals = incoming.accept().ok();
+                    }
+                    Ok(incoming) => incoming.refuse(Code::ARG_INCORRECT, "this side takes announcements and signals"),
+                    Err(why) => return why,
                 },
                 message = next(cluster.as_ref()) => {
                     if client.answer(self.hear(&message)).await.is_err() {
-                        return link.closed().await.to_string();
+                        return link.closed().await;
                     }
+                }
+                message = next(signals.as_ref()) => {
+                    let signal = Request::decode(&message).and_then(|request| Signal::decode(&request).ok());
+                    // What is to be done about it is for the operator to say.
+                    tracing::debug!(link = self.id.0, ?signal, "a server pod gives a sign");
                 }
                 _ = look.tick() => {
                     let admitted = link.peer().map(|claim| self.edge.identity.trust().admit(&claim));
@@ -128,7 +164,7 @@ impl Joined {
         }
     }
 
-    fn hear(&self, message: &Bytes) -> Bytes {
+    fn hear(&mut self, message: &Bytes) -> Bytes {
         let Some(request) = Request::decode(message) else {
             let op = message.first().copied().unwrap_or(0);
             return Return::failure(
@@ -142,18 +178,29 @@ impl Joined {
         let failure = |code, text: &str| Return::failure(code, ChannelType::CLUSTER, to, text);
         match ClusterMessage::decode(&request, Role::SERVER) {
             Ok(ClusterMessage::Announce(said)) => {
-                let path = said.path.clone();
+                let (path, epoch) = (said.path.clone(), said.epoch);
                 if let Err(refused) = self.edge.registry.announce(self.id, said, self.edge.identity.trust()) {
                     count(&self.edge.counts.announcements_refused);
-                    tracing::warn!(path, link = self.id.0, %refused, "an announcement is refused");
+                    self.complain(&path, epoch, &refused);
                     return failure(Code(refused.code()), &refused.to_string());
                 }
             }
-            Ok(ClusterMessage::Withdraw { path, .. }) => self.edge.registry.withdraw(self.id, &path),
+            Ok(ClusterMessage::Withdraw { path, epoch }) => {
+                self.edge.registry.withdraw(self.id, &path, epoch);
+            }
             Ok(_) => return failure(Code::CLUSTER_WRONG_REQUEST, "this side takes announcements"),
             Err(code) => return failure(code, "refused"),
         }
         Return::encode(Code::SUCCESS, ChannelType::CLUSTER, to, TsdWriter::new())
+    }
+
+    fn complain(&mut self, path: &str, epoch: u64, refused: &Refused) {
+        let link = self.id.0;
+        if self.complained.len() < MOST_COMPLAINTS && self.complained.insert((path.to_owned(), epoch)) {
+            tracing::warn!(path, epoch, link, %refused, "an announcement is refused");
+        } else {
+            tracing::debug!(path, epoch, link, %refused, "an announcement is refused");
+        }
     }
 }
 

@@ -82,6 +82,24 @@ impl Edge {
             of(&counts.announcements_refused),
         );
         one(
+            "millrace_edge_fences_refused_total",
+            "Epochs that the operator told and that are none.",
+            counter,
+            of(&counts.fences_refused),
+        );
+        one(
+            "millrace_edge_turned_away_total",
+            "Viewers for whom there was no room.",
+            counter,
+            of(&counts.turned_away),
+        );
+        one(
+            "millrace_edge_redirected_total",
+            "Viewers that were sent to another balancer.",
+            counter,
+            of(&counts.redirected),
+        );
+        one(
             "millrace_edge_access_asked_total",
             "Times that an owner was asked who may watch.",
             counter,

@@ -1,6 +1,8 @@
 //! A balancer: it serves what server pods have, over one session per watched stream, to any number of viewers.
 
+mod admission;
 mod ask;
+mod balancing;
 mod follow;
 mod links;
 mod metrics;
@@ -15,18 +17,24 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
+use arc_swap::ArcSwap;
 use clap::Args;
+use millrace_crds::resolved::FinalCluster;
 use millrace_link::Role;
 use tokio::{net::TcpListener, task::JoinSet};
 
-use self::{ask::Answers, registry::Registry};
-use crate::linking::{Identity, LinkFiles};
+use self::{
+    admission::{Others, Settings},
+    ask::Answers,
+    registry::Registry,
+};
+use crate::linking::{Identity, Lines, LinkFiles};
 
 /// Links from server pods.
 #[derive(Clone, Debug, Args)]
@@ -49,6 +57,14 @@ pub struct Edge {
     registry: Registry,
     answers: Answers,
     counts: Counts,
+    settings: ArcSwap<Settings>,
+    others: Others,
+    /// Its links, to look at.
+    pub lines: Arc<Lines>,
+    /// Viewers now.
+    seats: AtomicUsize,
+    /// What goes out to them, in bits per second.
+    rate: AtomicU64,
     started: Instant,
 }
 
@@ -62,7 +78,10 @@ struct Counts {
     generations: AtomicU64,
     refused: [AtomicU64; 5],
     announcements_refused: AtomicU64,
+    fences_refused: AtomicU64,
     asked: AtomicU64,
+    turned_away: AtomicU64,
+    redirected: AtomicU64,
 }
 
 fn count(counter: &AtomicU64) {
@@ -70,14 +89,23 @@ fn count(counter: &AtomicU64) {
 }
 
 impl Edge {
-    /// Listens for links as `options` say, until the tasks are dropped.
-    pub async fn start(options: &Options) -> anyhow::Result<(Arc<Self>, JoinSet<()>)> {
+    /// Listens for links as `options` say, until the tasks are dropped. `own` is the name of this pod, where it has one.
+    pub async fn start(
+        options: &Options,
+        own: Option<String>,
+        cluster: &FinalCluster,
+    ) -> anyhow::Result<(Arc<Self>, JoinSet<()>)> {
         let identity = Identity::read(&options.files, Role::BALANCER, "")?;
         let edge = Arc::new(Self {
             identity: identity.clone(),
             registry: Registry::default(),
             answers: Answers::default(),
             counts: Counts::default(),
+            settings: ArcSwap::from_pointee(cluster.into()),
+            others: Others::new(own),
+            lines: Arc::default(),
+            seats: AtomicUsize::new(0),
+            rate: AtomicU64::new(0),
             started: Instant::now(),
         });
         let mut tasks = JoinSet::new();
@@ -88,6 +116,7 @@ impl Edge {
         }
         tasks.spawn(identity.follow());
         tasks.spawn(edge.clone().expire());
+        tasks.spawn(edge.clone().measure());
         Ok((edge, tasks))
     }
 
@@ -101,7 +130,7 @@ impl Edge {
 
     /// Viewers now.
     pub fn viewers(&self) -> usize {
-        self.registry.upstreams().iter().map(|upstream| upstream.viewers.load(Ordering::Relaxed)).sum()
+        self.seats.load(Ordering::Relaxed)
     }
 
     /// Whether it can say what there is: it has heard a server pod, or there seems to be none.

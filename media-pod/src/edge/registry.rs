@@ -1,23 +1,35 @@
 //! Who has which path, by the links that there are, and the upstreams of those paths that somebody watched.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use millrace_fencing::{
-    Directory, Epoch, FeedUid, Holder, SignedGrant, Time,
+    Directory, Epoch, FeedUid, GrantError, Holder, PodUid, SignedGrant, Time,
     directory::{Announcement, Change, LinkId, OwnerState, Refused},
 };
-use millrace_link::{avrs, avrs::Serving, net::SessionClient};
+use millrace_link::{
+    avrs,
+    avrs::Serving,
+    net::{Link, SessionClient},
+};
+use millrace_report::message::{Balancing, Fence, LinkState, Newest};
+use tokio::sync::watch;
 
 use super::upstream::Upstream;
 use crate::linking::Trusted;
+
+/// The end of a link is told for this long.
+const TOLD: Duration = Duration::from_mins(1);
+/// Ends that are told at most.
+const MOST_ENDS: usize = 10_000;
 
 /// A server pod, as long as its link is up.
 #[derive(Clone)]
@@ -25,6 +37,9 @@ pub(super) struct Peer {
     pub holder: Holder,
     pub address: SocketAddr,
     pub client: Arc<SessionClient>,
+    pub link: Link,
+    /// Its number in the list of links.
+    pub line: u64,
 }
 
 /// Who has a path now, and how it is served.
@@ -60,6 +75,8 @@ struct State {
     /// Whether who may watch was last to be asked, by path: it holds while nobody has it.
     asks: HashMap<Arc<str>, bool>,
     upstreams: HashMap<Arc<str>, Arc<Upstream>>,
+    /// How the last link of a pod ended, and when.
+    ends: HashMap<PodUid, (Instant, LinkState)>,
     /// What left upstreams sent.
     sent: u64,
 }
@@ -70,6 +87,7 @@ pub(super) struct Registry {
     heard: AtomicBool,
     links: AtomicU64,
     began: Instant,
+    changes: watch::Sender<u64>,
 }
 
 impl Default for Registry {
@@ -79,6 +97,7 @@ impl Default for Registry {
             heard: AtomicBool::new(false),
             links: AtomicU64::new(1),
             began: Instant::now(),
+            changes: watch::Sender::new(0),
         }
     }
 }
@@ -101,17 +120,76 @@ impl Registry {
     pub fn join(&self, peer: Peer) -> LinkId {
         let link = LinkId(self.links.fetch_add(1, Ordering::Relaxed));
         self.lock().peers.insert(link, peer);
+        self.changed();
         link
     }
 
+    /// Something is to be told at once.
+    fn changed(&self) {
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// Counts what is to be told at once.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
     /// It is over: those of its paths that nobody else has wait for a new owner, with their viewers.
-    pub fn lose(&self, link: LinkId) {
+    pub fn lose(&self, link: LinkId, how: LinkState) {
         let now = self.now();
         let mut state = self.lock();
-        state.peers.remove(&link);
+        if let Some(peer) = state.peers.remove(&link) {
+            state.ended(peer.holder.pod, how);
+        }
         state.servings.remove(&link);
         for (path, _) in state.directory.link_lost(link, now) {
             state.changed(&path);
+        }
+        drop(state);
+        self.changed();
+    }
+
+    /// An epoch exists: what is older is cut off, if that is said, and its viewers wait.
+    pub fn fence(&self, fence: &Fence, trust: &Trusted) -> Result<(), Refused> {
+        let bytes = STANDARD.decode(&fence.grant).map_err(|_| Refused::Grant(GrantError::Magic))?;
+        let grant = SignedGrant::from_bytes(&bytes)?;
+        let now = self.now();
+        let mut state = self.lock();
+        for path in state.directory.fence(&grant, fence.frames, trust, now)? {
+            tracing::info!(%path, epoch = %grant.claim().epoch, "the owner of this stream is fenced");
+            state.changed(&path);
+        }
+        drop(state);
+        self.changed();
+        Ok(())
+    }
+
+    /// Links and owners, as an operator is told of them.
+    pub fn balancing(&self) -> Balancing {
+        let mut state = self.lock();
+        state.ends.retain(|_, (at, _)| at.elapsed() < TOLD);
+        let mut links: BTreeMap<String, LinkState> =
+            state.ends.iter().map(|(pod, (_, how))| (pod.to_string(), *how)).collect();
+        for peer in state.peers.values() {
+            let age = peer.link.silence().as_millis() as u64;
+            // Of two links the one that was heard last says more.
+            match links.get_mut(peer.holder.pod.as_str()) {
+                Some(LinkState::Up { age: known }) => *known = age.min(*known),
+                Some(ended) => *ended = LinkState::Up { age },
+                None => {
+                    links.insert(peer.holder.pod.to_string(), LinkState::Up { age });
+                }
+            }
+        }
+        let newest = state.directory.newest().map(|grant| {
+            (grant.feed.to_string(), Newest { epoch: grant.epoch.get(), holder: grant.holder.to_string() })
+        });
+        let floors = state.directory.floors().map(|(feed, epoch)| (feed.to_string(), epoch.get()));
+        Balancing {
+            links,
+            newest: Some(newest.collect()),
+            floors: Some(floors.collect()),
+            ..Balancing::default()
         }
     }
 
@@ -140,13 +218,27 @@ impl Registry {
         }
         drop(state);
         self.heard.store(true, Ordering::Relaxed);
+        if change != Change::Known {
+            self.changed();
+        }
         Ok(())
     }
 
-    /// A server pod says that it has a path no more: its viewers are let go, unless another one has it.
-    pub fn withdraw(&self, link: LinkId, path: &str) {
+    /// A server pod says that it has a path no more: its viewers are let go, unless another one has it. Where `epoch` is
+    /// newer than its own, another one will: they wait.
+    pub fn withdraw(&self, link: LinkId, path: &str, epoch: u64) {
+        let now = self.now();
         let mut state = self.lock();
-        let owned = state.directory.owner(path).is_some_and(|owner| owner.state == OwnerState::Live(link));
+        let live = state.directory.owner(path).filter(|owner| owner.state == OwnerState::Live(link));
+        let owned = live.is_some();
+        if live.is_some_and(|owner| owner.epoch.get() < epoch) {
+            state.directory.hand_over(path, link, now);
+            if let Some(servings) = state.servings.get_mut(&link) {
+                servings.remove(path);
+            }
+            tracing::info!(path, epoch, "this stream goes to another server pod");
+            return state.changed(path);
+        }
         let next = state.directory.withdraw(path, link);
         if let Some(servings) = state.servings.get_mut(&link) {
             servings.remove(path);
@@ -217,6 +309,18 @@ impl Registry {
         [state.peers.len(), paths, orphans]
     }
 
+    /// Who has which path, and whether it can be reached.
+    pub fn owners(&self) -> Vec<(Arc<str>, millrace_fencing::directory::Owner, bool)> {
+        let state = self.lock();
+        let paths = state.directory.paths();
+        paths
+            .map(|(path, owner)| {
+                let live = matches!(owner.state, OwnerState::Live(_));
+                (path.clone(), owner, live)
+            })
+            .collect()
+    }
+
     /// Forgets what nobody has had for too long.
     pub fn expire(&self) {
         let now = self.now();
@@ -233,6 +337,15 @@ impl State {
         let OwnerState::Live(link) = found.state else { return None };
         let serving = self.servings.get(&link)?.get(path)?.clone();
         Some(Owner { link, epoch: found.epoch, peer: self.peers.get(&link)?.clone(), serving })
+    }
+
+    fn ended(&mut self, pod: PodUid, how: LinkState) {
+        if self.ends.len() >= MOST_ENDS {
+            self.ends.retain(|_, (at, _)| at.elapsed() < TOLD);
+        }
+        if self.ends.len() < MOST_ENDS {
+            self.ends.insert(pod, (Instant::now(), how));
+        }
     }
 
     fn changed(&self, path: &str) {

@@ -17,7 +17,7 @@ use crate::hold::Hold;
 /// A stream that gives nothing for this long after it was asked for is not available.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// One that nobody has for this long is not, either.
-const UNOWNED: Duration = Duration::from_secs(5);
+const UNOWNED: Duration = Duration::from_secs(10);
 /// How often to look whether that is so.
 const LOOK: Duration = Duration::from_millis(100);
 /// Who wants the live edge waits so long at most for what its origin had kept to be over.
@@ -34,15 +34,21 @@ struct Watching {
 }
 
 impl Watching {
-    fn new(upstream: &Arc<Upstream>) -> Self {
+    /// Unless there is no room for one more.
+    fn new(upstream: &Arc<Upstream>) -> Result<Self, Refusal> {
+        let edge = upstream.edge.upgrade();
+        edge.as_ref().map_or(Ok(()), |edge| edge.enter(upstream.channel.qos().bitrate))?;
         upstream.viewers.fetch_add(1, Ordering::Relaxed);
-        Self { upstream: upstream.clone(), _hold: upstream.demand.hold() }
+        Ok(Self { upstream: upstream.clone(), _hold: upstream.demand.hold() })
     }
 }
 
 impl Drop for Watching {
     fn drop(&mut self) {
         self.upstream.viewers.fetch_sub(1, Ordering::Relaxed);
+        if let Some(edge) = self.upstream.edge.upgrade() {
+            edge.leave();
+        }
     }
 }
 
@@ -57,7 +63,7 @@ impl Source for Upstream {
         Box::pin(async move {
             // The place first: the bytes that the request itself sets off are this viewer's, too.
             let mut joined = self.channel.join(join);
-            let watching = Watching::new(&self);
+            let watching = Watching::new(&self)?;
             let format = self.first(&joined).await?;
             if join.start == Start::Live {
                 let mut caught_up = self.caught_up.subscribe();

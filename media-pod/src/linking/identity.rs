@@ -1,6 +1,12 @@
 //! Who this media pod is on a link.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -8,8 +14,10 @@ use bytes::Bytes;
 use clap::Args;
 use millrace_link::{
     Config, Role, Security, Side,
+    engine::MAX_FRAGMENT,
     secure::{MemberKey, Secrecy, handshake::Credentials},
 };
+use millrace_report::link::Members;
 use rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject as _};
 use tokio::time;
 
@@ -33,6 +41,8 @@ pub struct Identity {
     role: Role,
     says: Bytes,
     files: [PathBuf; 2],
+    /// Whom to believe was said by somebody who knows it before the file does.
+    introduced: AtomicBool,
 }
 
 impl Identity {
@@ -50,6 +60,7 @@ impl Identity {
             role,
             says: says.into(),
             files: [key, trust],
+            introduced: AtomicBool::new(false),
         }))
     }
 
@@ -61,6 +72,20 @@ impl Identity {
     /// Whom it believes.
     pub fn trust(&self) -> &Arc<Trusted> {
         &self.trust
+    }
+
+    /// The operator says whom to believe: from now on that counts, and not the file, which is written at the same time and
+    /// read later. What is wrong changes nothing.
+    pub fn introduce(&self, members: &Members) {
+        match self.trust.learn(members) {
+            Ok(()) => {
+                self.introduced.store(true, Ordering::Relaxed);
+                tracing::info!(members = members.members.len(), "members taken from the operator");
+            }
+            Err(e) => {
+                tracing::error!(error = %format!("{e:#}"), "the operator's members are wrong; those before are believed on");
+            }
+        }
     }
 
     /// For one more link.
@@ -75,8 +100,8 @@ impl Identity {
         };
         let mut config = Config::new(side, Security::Handshake(credentials));
         config.max_channels = MAX_SESSIONS + 16;
-        // Media does not shrink, and the rest is little.
-        config.compress = false;
+        // A chunk goes in one packet. Media does not shrink, and the rest is little.
+        (config.max_fragment, config.compress) = (MAX_FRAGMENT, false);
         config
     }
 
@@ -94,8 +119,10 @@ impl Identity {
                     }
                 }
             }
-            if let Some(now) = changed(&mut trust_before, super::read(trust).ok()) {
-                match self.trust.learn(&now) {
+            if let Some(now) = changed(&mut trust_before, super::read(trust).ok())
+                && !self.introduced.load(Ordering::Relaxed)
+            {
+                match self.trust.learn_json(&now) {
                     Ok(()) => tracing::info!(file = %trust.display(), "members taken"),
                     Err(e) => {
                         tracing::error!(file = %trust.display(), error = %format!("{e:#}"), "the members before are believed on");

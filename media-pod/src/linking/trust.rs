@@ -10,10 +10,14 @@ use millrace_link::{
     secure::{Claim, MemberId, Trust},
 };
 use millrace_report::link::Members;
+use tokio::sync::watch;
 
 /// See the module. What it says may change while links are up.
 #[derive(Debug, Default)]
-pub struct Trusted(ArcSwap<Known>);
+pub struct Trusted {
+    known: ArcSwap<Known>,
+    changes: watch::Sender<()>,
+}
 
 #[derive(Debug, Default)]
 struct Known {
@@ -25,13 +29,22 @@ impl Trusted {
     /// What the file says.
     pub fn read(file: &Path) -> anyhow::Result<Self> {
         let trusted = Self::default();
-        trusted.learn(&super::read(file)?)?;
+        trusted.learn_json(&super::read(file)?)?;
         Ok(trusted)
     }
 
-    /// Believes from now on whom `json` names, and nobody else. What is wrong changes nothing.
-    pub fn learn(&self, json: &[u8]) -> anyhow::Result<()> {
-        let said: Members = serde_json::from_slice(json)?;
+    /// As [`Self::learn`], from a file's text.
+    pub fn learn_json(&self, json: &[u8]) -> anyhow::Result<()> {
+        self.learn(&serde_json::from_slice(json)?)
+    }
+
+    /// Told whenever others are believed.
+    pub fn watch(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// Believes from now on whom `said` names, and nobody else. What is wrong changes nothing.
+    pub fn learn(&self, said: &Members) -> anyhow::Result<()> {
         let mut known = Known::default();
         let hex = |text: &str| {
             MemberId::from_hex(text).ok_or_else(|| anyhow!("is no key: 64 hexadecimal digits would be one"))
@@ -48,7 +61,8 @@ impl Trusted {
                 }
             }
         }
-        self.0.store(Arc::new(known));
+        self.known.store(Arc::new(known));
+        self.changes.send_replace(());
         Ok(())
     }
 }
@@ -56,18 +70,18 @@ impl Trusted {
 impl Trust for Trusted {
     fn admit(&self, claim: &Claim) -> Result<Role, Code> {
         let id = claim.id.as_ref().ok_or(Code::SIGN_NOT_PRESENT)?;
-        let role = self.0.load().members.get(id).copied().ok_or(Code::SIGN_ALIEN)?;
+        let role = self.known.load().members.get(id).copied().ok_or(Code::SIGN_ALIEN)?;
         if role.has(claim.role) { Ok(claim.role) } else { Err(Code::MEMBER_SECURITY_ISSUE) }
     }
 
     fn may_sign(&self, signer: &MemberId) -> bool {
-        self.0.load().members.get(signer).is_some_and(|role| role.has(Role::SERVER))
+        self.known.load().members.get(signer).is_some_and(|role| role.has(Role::SERVER))
     }
 }
 
 impl Verify for Trusted {
     fn verify<'a>(&self, signed: &'a SignedGrant) -> Result<&'a Grant, GrantError> {
-        self.0.load().keys.verify(signed)
+        self.known.load().keys.verify(signed)
     }
 }
 
@@ -84,15 +98,15 @@ mod tests {
         let trusted = Trusted::default();
         assert_eq!(trusted.admit(&claim(server, Role::SERVER)), Err(Code::SIGN_ALIEN));
         let json = format!(r#"{{"members": {{"one": [{{"key": "{server}", "role": 256}}]}}}}"#);
-        trusted.learn(json.as_bytes()).unwrap();
+        trusted.learn_json(json.as_bytes()).unwrap();
         assert_eq!(trusted.admit(&claim(server, Role::SERVER)), Ok(Role::SERVER));
         assert_eq!(trusted.admit(&claim(server, Role::BALANCER)), Err(Code::MEMBER_SECURITY_ISSUE));
         assert_eq!(trusted.admit(&claim(alien, Role::SERVER)), Err(Code::SIGN_ALIEN));
         assert!(trusted.may_sign(&server) && !trusted.may_sign(&alien));
-        let wrong = trusted.learn(br#"{"members": {"one": [{"key": "12", "role": 256}]}}"#).unwrap_err();
+        let wrong = trusted.learn_json(br#"{"members": {"one": [{"key": "12", "role": 256}]}}"#).unwrap_err();
         assert!(format!("{wrong:#}").starts_with("members.one: is no key"), "{wrong:#}");
         assert!(trusted.may_sign(&server), "what is wrong changes nothing");
-        trusted.learn(b"{}").unwrap();
+        trusted.learn_json(b"{}").unwrap();
         assert!(!trusted.may_sign(&server));
     }
 }

@@ -8,6 +8,7 @@ use tokio::{
     time::{self, Instant},
 };
 
+use super::Part;
 use crate::{
     pod::Pod,
     state::{Condition, Conditions},
@@ -16,23 +17,39 @@ use crate::{
 /// Between two times, however much happens.
 const AT_LEAST: Duration = Duration::from_millis(50);
 
+type Pending<T> = FuturesUnordered<BoxFuture<'static, Option<watch::Receiver<T>>>>;
+
 /// See the module.
 pub(super) struct Changes {
     configuration: watch::Receiver<()>,
     interval: watch::Receiver<Duration>,
-    conditions: FuturesUnordered<BoxFuture<'static, Option<watch::Receiver<Condition>>>>,
+    conditions: Pending<Condition>,
+    /// Whatever else is to be told at once.
+    counts: Pending<u64>,
+    draining: watch::Receiver<bool>,
+    /// How much of an interval may pass before it is looked anyway.
+    share: f64,
     /// Feeds and streams are others than those that are watched.
     anew: bool,
     last: Instant,
 }
 
 impl Changes {
-    /// Of the configuration, and of all feeds and streams.
-    pub(super) fn new(configuration: watch::Receiver<()>, interval: watch::Receiver<Duration>) -> Self {
+    /// Of the configuration, of all feeds and streams, and of what `part` says.
+    pub(super) fn new(
+        configuration: watch::Receiver<()>,
+        interval: watch::Receiver<Duration>,
+        draining: watch::Receiver<bool>,
+        part: &Part,
+    ) -> Self {
         Self {
             configuration,
             interval,
             conditions: FuturesUnordered::new(),
+            counts: part.changed().into_iter().map(changed).collect(),
+            draining,
+            // What a balancer says of its links ages: a beat says what was looked at for it.
+            share: if part.balancer.is_some() { 0.75 } else { 1.0 },
             anew: true,
             last: Instant::now(),
         }
@@ -55,12 +72,16 @@ impl Changes {
     /// Until there may be something new; at the latest after an interval.
     pub(super) async fn next(&mut self) {
         time::sleep_until(self.last + AT_LEAST).await;
-        let due = self.last + (*self.interval.borrow()).max(AT_LEAST);
+        let due = self.last + self.interval.borrow().mul_f64(self.share).max(AT_LEAST);
         tokio::select! {
             _ = self.configuration.changed() => self.anew = true,
             Some(receiver) = self.conditions.next(), if !self.conditions.is_empty() => {
                 self.conditions.extend(receiver.map(changed));
             }
+            Some(receiver) = self.counts.next(), if !self.counts.is_empty() => {
+                self.counts.extend(receiver.map(changed));
+            }
+            Ok(()) = self.draining.changed() => {}
             () = time::sleep_until(due) => {}
         }
         self.last = Instant::now();
@@ -68,9 +89,9 @@ impl Changes {
 }
 
 /// Until it has changed; nothing where it is no more.
-fn changed(
-    mut receiver: watch::Receiver<Condition>,
-) -> BoxFuture<'static, Option<watch::Receiver<Condition>>> {
+fn changed<T: Send + Sync + 'static>(
+    mut receiver: watch::Receiver<T>,
+) -> BoxFuture<'static, Option<watch::Receiver<T>>> {
     Box::pin(async move {
         receiver.changed().await.ok()?;
         receiver.mark_unchanged();

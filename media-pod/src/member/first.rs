@@ -36,6 +36,13 @@ pub struct First {
 pub struct Waiting(RwLock<String>);
 
 impl Waiting {
+    /// Because of this.
+    pub fn because(why: &ConfigError) -> Self {
+        let waiting = Self::default();
+        waiting.say(why.lines().first().map_or("", String::as_str));
+        waiting
+    }
+
     fn say(&self, why: &str) {
         why.clone_into(&mut self.0.write().unwrap_or_else(PoisonError::into_inner));
     }
@@ -93,7 +100,7 @@ impl Member {
                 }
             };
             let Some(texts) = texts else { continue };
-            match texts.understand() {
+            match texts.understand_by(self.rule()) {
                 Ok(loaded) => return First { from, texts, loaded, highest },
                 Err(e) => failed = Some((texts.number, e)),
             }

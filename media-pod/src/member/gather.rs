@@ -1,10 +1,10 @@
 //! Everything that the operator is told, gathered from what runs.
 
-use std::{collections::BTreeMap, fmt::Write as _, sync::atomic::Ordering};
+use std::{fmt::Write as _, sync::atomic::Ordering};
 
 use millrace_report::message::{Beat, Refused};
 
-use super::doing::doing;
+use super::{Part, doing::doing};
 use crate::{
     config::{self, Reports},
     pod::Pod,
@@ -14,11 +14,12 @@ use crate::{
 const MOST: usize = 16 << 10;
 
 /// As of now.
-pub(super) fn beat(pod: &Pod, reports: &Reports) -> Beat {
+pub(super) fn beat(pod: &Pod, reports: &Reports, part: &Part) -> Beat {
     let shop = pod.shop();
     let (feeds, streams) = (shop.feeds.load(), shop.streams.load());
     let own: usize = streams.values().map(|stream| stream.viewers.load(Ordering::Relaxed)).sum();
     let viewers = own + shop.edge.get().map_or(0, |edge| edge.viewers());
+    let (holdings, over) = part.links.as_ref().map(|links| links.told()).unwrap_or_default();
     Beat {
         revision: reports.number(),
         refused: reports.last_error().and_then(|refused| {
@@ -28,9 +29,9 @@ pub(super) fn beat(pod: &Pod, reports: &Reports) -> Beat {
         directory: shop.directory.load().revision,
         within: 0,
         sent: 0,
-        holdings: Vec::new(),
-        over: BTreeMap::new(),
-        balancer: None,
+        holdings,
+        over,
+        balancer: part.balancer.as_ref().map(|balancer| balancer.balancing()),
         viewers: u32::try_from(viewers).unwrap_or(u32::MAX),
         draining: shop.is_draining(),
         feeds: Some(

@@ -1,10 +1,12 @@
 //! A media pod that is a member of a cluster: it tells the operator what it does, and runs what the operator says.
 
+mod balancing;
 mod changes;
 mod credentials;
 mod doing;
 mod first;
 mod gather;
+mod words;
 
 use std::{
     path::PathBuf,
@@ -15,18 +17,22 @@ use std::{
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use millrace_crds::Resolved;
+use millrace_fencing::Time;
 use millrace_report::{
     client::{self, Client, Told},
-    message::{Beat, Configuration, Hello, Role},
+    link::Members,
+    message::{Beat, Configuration, Edges, Hello, Role},
 };
 use tokio::sync::watch;
 
+pub use balancing::Balancer;
 pub use first::{First, Waiting};
 
-use self::credentials::Credentials;
+use self::{credentials::Credentials, words::Words};
 use crate::{
-    config::{Taker, Texts},
+    config::{self, Taker, Texts},
     logging::{self, mask},
+    origin::Links,
     pod::Pod,
 };
 
@@ -78,11 +84,56 @@ pub struct Member {
     interval: watch::Sender<Duration>,
     credentials: Credentials,
     began: Instant,
+    words: Arc<Words>,
+}
+
+/// What it is a member for.
+#[derive(Clone, Default)]
+pub struct Part {
+    /// A server pod's links to balancers.
+    pub links: Option<Arc<Links>>,
+    /// A balancer.
+    pub balancer: Option<Arc<dyn Balancer>>,
+}
+
+impl Part {
+    /// Counts of what is to be told at once.
+    fn changed(&self) -> Vec<watch::Receiver<u64>> {
+        let links = self.links.as_ref().and_then(|links| links.changed());
+        links.into_iter().chain(self.balancer.as_ref().map(|balancer| balancer.changed())).collect()
+    }
+
+    fn hear(&self, kept: words::Kept, now: Time) {
+        if let Some(balancer) = self.balancer.as_ref().filter(|_| !kept.fences.is_empty()) {
+            balancer.fenced(kept.fences.into_values().collect());
+        }
+        if let Some((links, vouched)) = self.links.as_ref().zip(kept.vouched) {
+            links.vouched(&vouched, now);
+        }
+    }
+
+    fn introduced(&self, members: &Arc<Members>) {
+        if let Some(links) = &self.links {
+            links.introduced(members);
+        }
+        if let Some(balancer) = &self.balancer {
+            balancer.introduced(members.clone());
+        }
+    }
+
+    fn edges(&self, edges: &Arc<Edges>) {
+        if let Some(links) = &self.links {
+            links.edges(edges);
+        }
+        if let Some(balancer) = &self.balancer {
+            balancer.edges(edges.clone());
+        }
+    }
 }
 
 impl Member {
-    /// Of the cluster that `options` name, if they name one.
-    pub fn of(options: &Options) -> anyhow::Result<Option<Self>> {
+    /// Of the cluster that `options` name, if they name one, in this role.
+    pub fn of(options: &Options, role: Role) -> anyhow::Result<Option<Self>> {
         let Some(address) = options.operator.clone() else { return Ok(None) };
         let named = |value: &Option<String>, flag: &str, env: &str| {
             value
@@ -101,12 +152,18 @@ impl Member {
             slot: options.slot.clone().context("--operator needs --slot")?,
             boot: options.boot_id.clone().unwrap_or_else(boot),
             token: credentials.token(),
-            role: Role::Server,
+            role,
         };
         let (hello, interval) = (watch::Sender::new(hello), watch::Sender::new(INTERVAL));
         let beat = watch::Sender::new(Arc::new(Beat::default()));
         let client = OnceLock::new();
-        Ok(Some(Self { address, client, hello, beat, interval, credentials, began: Instant::now() }))
+        let (began, words) = (Instant::now(), Arc::default());
+        Ok(Some(Self { address, client, hello, beat, interval, credentials, began, words }))
+    }
+
+    /// What it may be given.
+    pub fn rule(&self) -> config::Rule {
+        rule_of(self.hello.borrow().role)
     }
 
     /// The connections: made now, where there is none yet.
@@ -118,7 +175,12 @@ impl Member {
                 interval: self.interval.subscribe(),
             };
             let told = Told { hello: self.hello.subscribe(), beat: self.beat.subscribe() };
-            Client::start(options, told, self.began)
+            let client = Client::start(options, told, self.began);
+            if let Some(words) = client.words() {
+                // Ends with the connections.
+                tokio::spawn(self.words.clone().keep(words));
+            }
+            client
         })
     }
 
@@ -149,23 +211,37 @@ impl Member {
         });
     }
 
-    /// Tells the operator what `pod` does, and gives what it says to `taker`, for ever.
-    pub async fn serve(&self, pod: &Arc<Pod>, taker: &Taker) {
-        tokio::join!(self.report(pod, taker), self.listen(pod, taker), self.credentials.follow(&self.hello));
+    /// Tells the operator what `pod` does and what `part` says, and gives what it says to `taker` and to `part`, for ever.
+    pub async fn serve(&self, pod: &Arc<Pod>, taker: &Taker, part: &Part) {
+        tokio::join!(
+            self.report(pod, taker, part),
+            self.listen(pod, taker, part),
+            self.hear(part),
+            self.credentials.follow(&self.hello)
+        );
     }
 
-    async fn report(&self, pod: &Pod, taker: &Taker) {
+    async fn report(&self, pod: &Pod, taker: &Taker, part: &Part) {
         let reports = taker.reports();
-        let mut changes = changes::Changes::new(reports.watch(), self.interval.subscribe());
+        let draining = pod.shop().draining.watch();
+        let mut changes = changes::Changes::new(reports.watch(), self.interval.subscribe(), draining, part);
         loop {
             changes.watch(pod);
-            self.tell(gather::beat(pod, reports));
+            self.tell(gather::beat(pod, reports, part));
             changes.next().await;
         }
     }
 
-    async fn listen(&self, pod: &Pod, taker: &Taker) {
+    async fn hear(&self, part: &Part) {
+        loop {
+            let kept = self.words.next().await;
+            part.hear(kept, Time::from_micros(self.began.elapsed().as_micros() as u64));
+        }
+    }
+
+    async fn listen(&self, pod: &Pod, taker: &Taker, part: &Part) {
         let mut heard = self.client().heard();
+        let (mut members, mut edges, mut ownership) = (None, None, None);
         loop {
             if let Some(new) = heard.configuration.borrow_and_update().clone() {
                 taker.take(FROM, &texts(&new));
@@ -175,14 +251,47 @@ impl Member {
                 mask::learn_token(&new.token);
                 pod.shop().directory.store(new);
             }
+            // Whose word counts comes before what they say.
+            if let Some(new) = news(&mut heard.members, &mut members) {
+                part.introduced(&new);
+            }
+            if let Some(new) = news(&mut heard.edges, &mut edges) {
+                part.edges(&new);
+            }
+            if let Some(new) = news(&mut heard.ownership, &mut ownership)
+                && let Some(links) = &part.links
+            {
+                links.own(new);
+            }
             let told = tokio::select! {
                 told = heard.configuration.changed() => told,
                 told = heard.directory.changed() => told,
+                told = heard.members.changed() => told,
+                told = heard.edges.changed() => told,
+                told = heard.ownership.changed() => told,
             };
             if told.is_err() {
                 return std::future::pending().await;
             }
         }
+    }
+}
+
+/// What was said, if it is not what was said `before`.
+fn news<T>(said: &mut watch::Receiver<Option<Arc<T>>>, before: &mut Option<Arc<T>>) -> Option<Arc<T>> {
+    let now = said.borrow_and_update().clone()?;
+    if before.as_ref().is_some_and(|before| Arc::ptr_eq(before, &now)) {
+        return None;
+    }
+    *before = Some(now.clone());
+    Some(now)
+}
+
+/// What a media pod of this role may be given.
+pub fn rule_of(role: Role) -> config::Rule {
+    match role {
+        Role::Server => config::for_server,
+        Role::Balancer => config::for_balancer,
     }
 }
 

@@ -29,17 +29,20 @@ struct Told {
     paths: BTreeMap<String, Entry>,
     /// Which path a request was about.
     asked: HashMap<u32, String>,
+    /// The same of those that took back what another media pod has.
+    moved: HashMap<u32, String>,
     refused: BTreeMap<String, Code>,
     next: u32,
 }
 
 /// Tells the balancer at the other end of `link` of every change, until the link is over. `inside` is where it finds what is
-/// no stream; what became of its requests comes by `returns`.
+/// no stream; what became of its requests comes by `returns`. A path that it was told to look for elsewhere goes to `let_go`.
 pub(super) async fn announce(
     link: Link,
     mut entries: watch::Receiver<Entries>,
     mut returns: mpsc::Receiver<Return>,
     inside: Option<SocketAddr>,
+    let_go: mpsc::UnboundedSender<String>,
 ) -> Result<(), ChannelError> {
     let cluster = link.open_channel(ChannelType::CLUSTER).await?;
     let mut told = Told::default();
@@ -48,7 +51,11 @@ pub(super) async fn announce(
         told.tell(&cluster, &now, inside).await?;
         tokio::select! {
             Ok(()) = entries.changed() => {}
-            Some(returned) = returns.recv() => told.heard(&returned),
+            Some(returned) = returns.recv() => {
+                if let Some(path) = told.heard(&returned) {
+                    let _ = let_go.send(path);
+                }
+            }
             () = time::sleep(AGAIN), if !told.refused.is_empty() => {
                 for path in std::mem::take(&mut told.refused).into_keys() {
                     told.paths.remove(&path);
@@ -75,14 +82,21 @@ impl Told {
     /// What is to be said so that `now` is known.
     fn news(&mut self, now: &Entries, inside: Option<SocketAddr>) -> Vec<Bytes> {
         let mut messages = Vec::new();
-        let gone: Vec<String> = self.paths.keys().filter(|path| !now.contains_key(*path)).cloned().collect();
+        let is_gone = |path: &&String| !now.here.contains_key(*path);
+        let gone: Vec<String> = self.paths.keys().filter(is_gone).cloned().collect();
         for path in gone {
-            if let Some(entry) = self.paths.remove(&path) {
-                self.refused.remove(&path);
-                messages.push(ClusterMessage::Withdraw { path, epoch: entry.epoch }.encode(0));
+            let Some(entry) = self.paths.remove(&path) else { continue };
+            self.refused.remove(&path);
+            self.next = self.next.wrapping_add(1).max(1);
+            // The epoch of who has it now says that somebody has: its viewers stay.
+            let moved = now.moved.get(&path).copied();
+            if moved.is_some() {
+                self.moved.insert(self.next, path.clone());
             }
+            let epoch = moved.unwrap_or_default().max(entry.epoch);
+            messages.push(ClusterMessage::Withdraw { path, epoch }.encode(self.next));
         }
-        for (path, entry) in now.iter() {
+        for (path, entry) in &now.here {
             if self.paths.get(path) == Some(entry) {
                 continue;
             }
@@ -94,19 +108,24 @@ impl Told {
         messages
     }
 
-    fn heard(&mut self, returned: &Return) {
+    /// The path of which it knows now that another media pod has it.
+    fn heard(&mut self, returned: &Return) -> Option<String> {
         if returned.channel != ChannelType::CLUSTER {
-            return;
+            return None;
         }
-        let Some(path) = self.asked.remove(&returned.request) else { return };
+        if let Some(path) = self.moved.remove(&returned.request) {
+            return Some(path);
+        }
+        let path = self.asked.remove(&returned.request)?;
         if returned.code.is_success() {
             self.refused.remove(&path);
-            return;
+            return None;
         }
         let text = returned.results.text(tag::TEXT).unwrap_or_default();
         if self.refused.insert(path.clone(), returned.code) != Some(returned.code) {
             tracing::warn!(path, code = %returned.code, text, "a balancer refuses this stream");
         }
+        None
     }
 }
 

@@ -44,8 +44,17 @@ impl PartialEq for Entry {
     }
 }
 
-/// By path.
-pub(super) type Entries = Arc<BTreeMap<String, Entry>>;
+/// What is here.
+#[derive(Default, PartialEq)]
+pub(super) struct Listing {
+    /// By path.
+    pub here: BTreeMap<String, Entry>,
+    /// What another media pod has, though it is configured here, and in which epoch.
+    pub moved: BTreeMap<String, u64>,
+}
+
+/// As it is now.
+pub(super) type Entries = Arc<Listing>;
 
 /// See the module.
 pub(super) struct Catalog {
@@ -80,7 +89,12 @@ impl Catalog {
 
     /// What is at `path` now.
     pub fn at(&self, path: &str) -> Option<Entry> {
-        self.entries.borrow().get(path).cloned()
+        self.entries.borrow().here.get(path).cloned()
+    }
+
+    /// Whether another media pod has what is at `path`.
+    pub fn has_moved(&self, path: &str) -> bool {
+        self.entries.borrow().moved.contains_key(path)
     }
 
     /// The configuration that runs.
@@ -126,8 +140,14 @@ impl Catalog {
             };
             Some((spec.path.clone(), entry))
         };
-        let now: BTreeMap<String, Entry> = streams.iter().filter_map(entry).collect();
+        let here: BTreeMap<String, Entry> = streams.iter().filter_map(entry).collect();
         drop(outlets);
+        let moved = streams.iter().filter_map(|(name, stream)| {
+            let spec = stream.spec();
+            let epoch = self.grants.over(&self.owned(name, &spec.feeds))?;
+            (!here.contains_key(&spec.path)).then(|| (spec.path.clone(), epoch.get()))
+        });
+        let now = Listing { moved: moved.collect(), here };
         self.entries.send_if_modified(|before| {
             let another = **before != now;
             if another {

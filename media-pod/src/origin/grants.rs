@@ -25,7 +25,13 @@ pub(super) enum Owned {
     Stream(String),
 }
 
-type Granted = BTreeMap<Owned, SignedGrant>;
+/// What was granted, and what was taken away again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Granted {
+    pub held: BTreeMap<Owned, SignedGrant>,
+    /// Others have these, in these epochs.
+    pub over: BTreeMap<Owned, Epoch>,
+}
 
 /// See the module. Whoever has grants to give puts them here.
 #[derive(Clone)]
@@ -38,7 +44,7 @@ pub(super) struct Grants {
 #[derive(Clone)]
 enum From {
     File(PathBuf),
-    /// Whoever calls [`Grants::take`].
+    /// Whoever calls [`Grants::set`].
     Operator,
     /// Nobody else grants anything.
     Own {
@@ -50,7 +56,7 @@ enum From {
 impl Grants {
     /// Those in `file`, as they come and go.
     pub fn of_file(file: PathBuf, holder: Holder) -> Self {
-        Self { holder, from: From::File(file), granted: Arc::new(watch::Sender::new(Granted::new())) }
+        Self { holder, from: From::File(file), granted: Arc::new(watch::Sender::default()) }
     }
 
     /// All that this media pod has, signed with its own key: of two that have the same, the one that was started last
@@ -58,20 +64,26 @@ impl Grants {
     pub fn own(key: Arc<MemberKey>, holder: Holder) -> Self {
         let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
         let from = From::Own { key, epoch: Epoch::new(since).unwrap_or(Epoch::FIRST) };
-        Self { holder, from, granted: Arc::new(watch::Sender::new(Granted::new())) }
+        Self { holder, from, granted: Arc::new(watch::Sender::default()) }
     }
 
-    /// What an operator gives, by [`Self::take`].
+    /// What an operator gives, by [`Self::set`].
     pub fn of_operator(holder: Holder) -> Self {
-        Self { holder, from: From::Operator, granted: Arc::new(watch::Sender::new(Granted::new())) }
+        Self { holder, from: From::Operator, granted: Arc::new(watch::Sender::default()) }
     }
 
-    /// Has these grants from now on, and no others. What is wrong changes nothing.
-    pub fn take(&self, all: Vec<NamedGrant>) -> anyhow::Result<()> {
-        let granted = self.read(all)?;
-        tracing::info!(grants = granted.len(), "grants taken");
-        self.granted.send_replace(granted);
-        Ok(())
+    /// Whether somebody else says what they are.
+    pub fn are_of_operator(&self) -> bool {
+        matches!(self.from, From::Operator)
+    }
+
+    /// Has these grants from now on, and no others.
+    pub fn set(&self, granted: Granted) {
+        self.granted.send_if_modified(|before| {
+            let another = *before != granted;
+            *before = granted;
+            another
+        });
     }
 
     /// Told of every change.
@@ -84,13 +96,19 @@ impl Grants {
         match &self.from {
             From::File(_) | From::Operator => {
                 let granted = self.granted.borrow();
-                owned.iter().find_map(|owned| granted.get(owned)).cloned()
+                owned.iter().find_map(|owned| granted.held.get(owned)).cloned()
             }
             From::Own { key, epoch } => {
                 let feed = uid(owned.last()?)?;
                 sign(key, &Grant { feed, holder: self.holder.clone(), epoch: *epoch })
             }
         }
+    }
+
+    /// The epoch in which somebody else has the first of `owned` that was taken away.
+    pub fn over(&self, owned: &[Owned]) -> Option<Epoch> {
+        let granted = self.granted.borrow();
+        owned.iter().find_map(|owned| granted.over.get(owned)).copied()
     }
 
     /// Looks for other grants, for ever.
@@ -117,26 +135,16 @@ impl Grants {
     }
 
     fn understand(&self, json: &[u8]) -> anyhow::Result<()> {
-        self.take(serde_json::from_slice(json)?)
+        let held = self.read(&serde_json::from_slice::<Vec<NamedGrant>>(json)?)?;
+        tracing::info!(grants = held.len(), "grants taken");
+        self.set(Granted { held, over: BTreeMap::new() });
+        Ok(())
     }
 
-    fn read(&self, all: Vec<NamedGrant>) -> anyhow::Result<Granted> {
-        let mut granted = Granted::new();
-        for NamedGrant { feed, stream, grant } in all {
-            let owned = match (feed, stream) {
-                (Some(feed), None) => Owned::Feed(feed),
-                (None, Some(stream)) => Owned::Stream(stream),
-                _ => {
-                    return Err(anyhow!(
-                        "a grant is for a feed or for a stream: one of both has to be named"
-                    ));
-                }
-            };
-            let signed = STANDARD
-                .decode(&grant)
-                .context("no Base64")
-                .and_then(|bytes| SignedGrant::from_bytes(&bytes).map_err(Into::into));
-            let signed = signed.with_context(|| format!("{owned:?}"))?;
+    fn read(&self, all: &[NamedGrant]) -> anyhow::Result<BTreeMap<Owned, SignedGrant>> {
+        let mut granted = BTreeMap::new();
+        for one in all {
+            let (owned, signed) = named(one)?;
             if signed.claim().holder == self.holder {
                 granted.insert(owned, signed);
             } else {
@@ -145,6 +153,23 @@ impl Grants {
         }
         Ok(granted)
     }
+}
+
+/// What a grant is for, and the grant, which nobody has verified.
+pub(super) fn named(one: &NamedGrant) -> anyhow::Result<(Owned, SignedGrant)> {
+    let owned = match (&one.feed, &one.stream) {
+        (Some(feed), None) => Owned::Feed(feed.clone()),
+        (None, Some(stream)) => Owned::Stream(stream.clone()),
+        _ => return Err(anyhow!("a grant is for a feed or for a stream: one of both has to be named")),
+    };
+    let signed = decode(&one.grant).with_context(|| format!("{owned:?}"))?;
+    Ok((owned, signed))
+}
+
+/// Reads a grant in Base64.
+pub(super) fn decode(grant: &str) -> anyhow::Result<SignedGrant> {
+    let bytes = STANDARD.decode(grant).context("no Base64")?;
+    Ok(SignedGrant::from_bytes(&bytes)?)
 }
 
 /// Signs as the operator does, with a member's key.
@@ -207,7 +232,7 @@ mod tests {
         };
         let json = serde_json::to_vec(&[named("cam", "pod-1_boot-1"), named("old", "pod-1_boot-0")]).unwrap();
         grants.understand(&json).unwrap();
-        let all: Vec<Owned> = grants.watch().borrow().keys().cloned().collect();
+        let all: Vec<Owned> = grants.watch().borrow().held.keys().cloned().collect();
         assert_eq!(all, [Owned::Feed("cam".into())]);
         for (wrong, why) in [
             (r#"[{"grant": ""}]"#, "one of both"),
@@ -216,7 +241,7 @@ mod tests {
         ] {
             let error = grants.understand(wrong.as_bytes()).unwrap_err();
             assert!(format!("{error:#}").contains(why), "{error:#}");
-            assert_eq!(grants.watch().borrow().len(), 1, "what was there holds on");
+            assert_eq!(grants.watch().borrow().held.len(), 1, "what was there holds on");
         }
     }
 }

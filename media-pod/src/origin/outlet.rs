@@ -84,7 +84,7 @@ impl Outlet {
 
 /// Makes times of instants: microseconds since 1970, by the clock as it stood when this was made.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clock(Instant, Duration);
+pub(crate) struct Clock(Instant, Duration);
 
 impl Clock {
     pub fn new() -> Self {

@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Why a session ends: what the balancer is told.
 pub(super) type Over = (Code, String);
 
-/// Sends `outlet` on `channel`, until one of both ends. A balancer that is too slow skips, as any viewer.
+/// Sends `outlet`, whose stream the caller holds, on `channel`, until one of both ends. A balancer that is too slow skips, as any viewer.
 pub(super) async fn pump(origin: &Origin, outlet: &Outlet, epoch: u64, channel: &Channel) -> Over {
     tokio::select! {
         over = send(origin, outlet, epoch, channel) => over,
@@ -28,7 +28,6 @@ pub(super) async fn pump(origin: &Origin, outlet: &Outlet, epoch: u64, channel: 
 }
 
 async fn send(origin: &Origin, outlet: &Outlet, epoch: u64, channel: &Channel) -> Over {
-    let _needed = outlet.stream.hold();
     loop {
         let joined = match begin(outlet, origin.pod.shop()).await {
             Ok(joined) => joined,

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::Instant,
 };
 
@@ -12,10 +12,10 @@ use http::Method;
 use millrace_http::{Access, AccessRequest};
 use millrace_link::{
     CloseReason, Code, Role,
-    avrs::{Direction, Opinion, ServerEvent, Target, Verifier},
-    net::{Channel, Link, Served, SessionServer},
-    secure::Claim,
-    wire::{ChannelType, TsdWriter, tag},
+    avrs::{Direction, Opinion, ServerEvent, Signal, Target, Verifier},
+    net::{Channel, ChannelError, Link, Served, SessionServer},
+    secure::{Claim, Trust as _},
+    wire::{ChannelType, Notice, TsdWriter, tag},
 };
 use tokio::{
     sync::mpsc,
@@ -29,7 +29,8 @@ use super::{
     pump::{Over, pump},
 };
 use crate::{
-    linking::{Client, MAX_SESSIONS},
+    hold::Hold,
+    linking::{self, Client, MAX_SESSIONS},
     site::decide_access,
 };
 
@@ -60,6 +61,27 @@ struct Session {
     entry: Option<Entry>,
     channel: Option<Channel>,
     pump: Option<AbortHandle>,
+    /// A stream begins to run when it is selected, not only when all the rest of a session is said.
+    needed: Option<(Hold, Option<Hold>)>,
+}
+
+/// What a balancer is told that comes to the wrong pod.
+const ELSEWHERE: &str = "another media pod has it";
+
+/// A session through which content flows.
+struct Counted(Arc<Origin>);
+
+impl Counted {
+    fn new(origin: &Arc<Origin>) -> Self {
+        origin.sessions.fetch_add(1, Ordering::Relaxed);
+        Self(origin.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.sessions.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 struct Serving<'a> {
@@ -69,10 +91,17 @@ struct Serving<'a> {
     sessions: HashMap<u32, Session>,
     pumps: JoinSet<()>,
     over: mpsc::UnboundedSender<(u32, Over)>,
+    /// The number of the link in the list of links.
+    line: u64,
 }
 
 /// Until the link is over, and why it is. `local` is this end's address.
-pub(super) async fn serve(origin: &Arc<Origin>, link: Link, local: IpAddr) -> CloseReason {
+pub(super) async fn serve(
+    origin: &Arc<Origin>,
+    link: Link,
+    local: IpAddr,
+    address: SocketAddr,
+) -> CloseReason {
     let server = match SessionServer::new(link.clone(), Arc::new(Balancers), MAX_SESSIONS).await {
         Ok(server) => server,
         Err(why) => return why,
@@ -80,13 +109,19 @@ pub(super) async fn serve(origin: &Arc<Origin>, link: Link, local: IpAddr) -> Cl
     let (over, mut ended) = mpsc::unbounded_channel();
     let (returns, returned) = mpsc::channel(64 << 10);
     let mut pumps = JoinSet::new();
-    let telling = announce(link, origin.catalog.watch(), returned, origin.inside(local));
+    let (let_go, mut moved) = mpsc::unbounded_channel();
+    let telling = announce(link.clone(), origin.catalog.watch(), returned, origin.inside(local), let_go);
     pumps.spawn(async move {
         if let Err(e) = telling.await {
             tracing::debug!(error = %e, "a balancer is told nothing more");
         }
     });
-    let mut serving = Serving { origin, peer: local, server, sessions: HashMap::new(), pumps, over };
+    pumps.spawn(going_away(origin.clone(), link.clone()));
+    let mut trust = origin.identity.trust().watch();
+    let name = link.peer().and_then(|claim| claim.id).map_or_else(String::new, |key| key.to_string());
+    let listed = origin.pod.shop().lines.list(&link, linking::Peer::Balancer, name, address);
+    let mut serving =
+        Serving { origin, peer: local, server, sessions: HashMap::new(), pumps, over, line: listed.id() };
     loop {
         tokio::select! {
             event = serving.server.next() => match event {
@@ -100,6 +135,12 @@ pub(super) async fn serve(origin: &Arc<Origin>, link: Link, local: IpAddr) -> Cl
                 Ok(Served::Return(_) | Served::Signal(..)) => {}
                 Err(why) => return why,
             },
+            Some(path) = moved.recv() => serving.let_go(&path),
+            Ok(()) = trust.changed() => {
+                if let Some(Err(code)) = link.peer().map(|claim| origin.identity.trust().admit(&claim)) {
+                    link.close(&Notice::new(code, "no member any more"));
+                }
+            }
             Some((session, (code, text))) = ended.recv() => {
                 serving.sessions.remove(&session);
                 serving.server.sessions().end(session, code, &text);
@@ -109,7 +150,37 @@ pub(super) async fn serve(origin: &Arc<Origin>, link: Link, local: IpAddr) -> Cl
     }
 }
 
+/// Tells the other end that this one takes nothing new, once that is so.
+async fn going_away(origin: Arc<Origin>, link: Link) {
+    origin.pod.shop().draining.begun().await;
+    let said = async {
+        let signals = link.open_channel(ChannelType::SIGNAL).await?;
+        signals.send(Signal::GoingAway.encode(0)).await?;
+        Ok::<_, ChannelError>(signals.closed().await)
+    };
+    if let Err(e) = said.await {
+        tracing::debug!(error = %e, "a balancer was not told of the end");
+    }
+}
+
 impl Serving<'_> {
+    /// Another media pod has `path`: sessions that were made before are over.
+    fn let_go(&mut self, path: &str) {
+        if self.origin.catalog.at(path).is_some() {
+            return;
+        }
+        let of_path = |session: &Session| {
+            session.entry.as_ref().is_some_and(|entry| entry.outlet.stream.spec().path == path)
+        };
+        let over: Vec<u32> = self.sessions.iter().filter(|(_, it)| of_path(it)).map(|(id, _)| *id).collect();
+        for id in over {
+            if let Some(pump) = self.sessions.remove(&id).and_then(|session| session.pump) {
+                pump.abort();
+            }
+            self.server.sessions().end(id, Code::CONTENT_NOT_FOUND, ELSEWHERE);
+        }
+    }
+
     fn on(&mut self, event: ServerEvent) {
         match event {
             ServerEvent::Authenticate { session, credentials } => {
@@ -143,7 +214,12 @@ impl Serving<'_> {
 
     fn select(&mut self, session: u32, target: &Target) -> Result<TsdWriter, (Code, &'static str)> {
         let entry = self.origin.catalog.at(&target.content);
-        let entry = entry.ok_or((Code::SESSION_CONTENT_ID_WRONG, "no such stream here"))?;
+        let none = if self.origin.catalog.has_moved(&target.content) {
+            (Code::CONTENT_NOT_FOUND, ELSEWHERE)
+        } else {
+            (Code::SESSION_CONTENT_ID_WRONG, "no such stream here")
+        };
+        let entry = entry.ok_or(none)?;
         let selected = self.sessions.entry(session).or_default();
         if let Some(Client(credentials)) = &selected.client {
             let request = AccessRequest {
@@ -162,12 +238,14 @@ impl Serving<'_> {
                 Access::Challenge { .. } => {
                     return Err((Code::MEMBER_INFO_PROBLEM, "a name and a password, or others"));
                 }
-                Access::Forbidden | Access::Unknown(_) => {
+                Access::Forbidden | Access::Unknown(_) | Access::Elsewhere(_) => {
                     return Err((Code::MEMBER_SECURITY_ISSUE, "not with any password"));
                 }
             }
         }
         let stream = entry.outlet.id.to_le_bytes();
+        // Who asks for a viewer wants to know, and nothing more.
+        selected.needed = selected.client.is_none().then(|| entry.outlet.stream.hold());
         selected.entry = Some(entry);
         Ok(TsdWriter::new().with(tag::STREAM, &stream))
     }
@@ -180,7 +258,14 @@ impl Serving<'_> {
             return;
         };
         let (origin, over) = (self.origin.clone(), self.over.clone());
+        let counted = Counted::new(&origin);
+        let path = entry.outlet.stream.spec().path.as_str().into();
+        let listed = origin.pod.shop().lines.session(self.line, channel.id(), path, None);
+        let needed = session.needed.take();
         let pumping = self.pumps.spawn(async move {
+            let _needed = needed.unwrap_or_else(|| entry.outlet.stream.hold());
+            let _listed = listed;
+            let _counted = counted;
             let (code, text) = pump(&origin, &entry.outlet, entry.epoch, &channel).await;
             channel.close(code, &text);
             let _ = over.send((id, (code, text)));

@@ -25,7 +25,7 @@ pub fn ready(front: &Front) -> Response<Bytes> {
     }
     let ready = all_seen && heard && !shop.is_draining();
     if shop.is_draining() {
-        said.insert(0, "this media pod is about to end".to_owned());
+        said.insert(0, format!("this media pod is about to end, {} feeds left", shop.draining.feeds_left()));
     } else if ready {
         said.insert(0, "ok".to_owned());
     }

@@ -8,7 +8,7 @@ use prometheus::{
     proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType},
 };
 
-use super::{Front, text, with_type};
+use super::{Front, links, text, with_type};
 
 /// The figures in Prometheus' text format.
 pub fn render(front: &Front) -> Response<Bytes> {
@@ -20,6 +20,7 @@ pub fn render(front: &Front) -> Response<Bytes> {
     if let Some(edge) = &front.edge {
         edge.metrics(&mut families);
     }
+    links::metrics(&mut families, &front.lines().all());
     let mut out = Vec::new();
     match TextEncoder::new().encode(&families, &mut out) {
         Ok(()) => with_type(StatusCode::OK, prometheus::TEXT_FORMAT, out),
@@ -73,6 +74,13 @@ fn program(to: &mut Families, status: &Status, front: &Front) {
         "Pictures decoded for snapshots.",
         counter,
         one(front.pod.shop().snapshots_decoded.load(std::sync::atomic::Ordering::Relaxed) as f64),
+    );
+    family(
+        to,
+        "millrace_drain_feeds_left",
+        "Feeds that are still to be moved before this media pod ends; 0 where it does not.",
+        MetricType::GAUGE,
+        one(front.pod.shop().draining.feeds_left() as f64),
     );
     let ok = f64::from(status.configuration.last_error.is_none());
     family(

@@ -1,8 +1,11 @@
 //! What the front door serves: streams, snapshots, the status page, metrics, health.
 
 mod access;
+mod api;
+mod elsewhere;
 mod health;
 mod internal;
+mod links;
 mod metrics;
 mod pages;
 mod process;
@@ -13,7 +16,9 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Response, StatusCode, header};
-use millrace_http::{Access, AccessRequest, Counts, Forward, FrontDoor, PageRequest, Site, Source};
+use millrace_http::{
+    Access, AccessRequest, Counts, Forward, FrontDoor, Guest, Opening, PageRequest, Site, Source,
+};
 
 pub(crate) use access::decide as decide_access;
 pub use internal::Internal;
@@ -21,7 +26,7 @@ pub(crate) use metrics::{family, pair};
 pub use process::Usage;
 pub(crate) use status::tracks;
 
-use crate::{config::Reports, edge::Edge, pod::Pod, rates::Rates};
+use crate::{config::Reports, edge::Edge, guests, guests::Guests, linking::Lines, pod::Pod, rates::Rates};
 
 /// See the module.
 pub struct Front {
@@ -37,6 +42,8 @@ pub struct Front {
     pub door: OnceLock<Arc<FrontDoor>>,
     /// The door for probes and other media pods, where there is one.
     pub internal: OnceLock<Arc<FrontDoor>>,
+    /// Native clients.
+    pub guests: Guests,
     /// When the program started.
     pub started: std::time::SystemTime,
 }
@@ -61,7 +68,18 @@ impl Site for Front {
 
     fn ask(&self, request: &AccessRequest<'_>) -> Option<BoxFuture<'static, Access>> {
         let edge = self.edge.as_ref().filter(|_| self.stream_name(request.path).is_none())?;
+        if let Some(url) = elsewhere::url(self, edge, request) {
+            return Some(Box::pin(std::future::ready(Access::Elsewhere(url))));
+        }
         edge.ask(request)
+    }
+
+    fn takes(&self, first: &Opening<'_>) -> bool {
+        guests::is_link(first)
+    }
+
+    fn guest(self: Arc<Self>, guest: Guest) -> BoxFuture<'static, ()> {
+        guests::serve(self, guest)
     }
 
     fn forward(&self, request: &AccessRequest<'_>) -> Option<Forward> {
@@ -85,6 +103,11 @@ impl Site for Front {
 }
 
 impl Front {
+    /// Its links to other members.
+    fn lines(&self) -> &Arc<Lines> {
+        self.edge.as_ref().map_or(&self.pod.shop().lines, |edge| &edge.lines)
+    }
+
     /// All doors that are open.
     pub fn doors(&self) -> impl Iterator<Item = &Arc<FrontDoor>> {
         self.door.get().into_iter().chain(self.internal.get())

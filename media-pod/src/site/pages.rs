@@ -9,7 +9,7 @@ use millrace_crds::resolved::Resolved;
 use millrace_http::{PageRequest, Refusal};
 use millrace_status::{PageOptions, content_security_policy, render_html};
 
-use super::{Front, health, metrics, text, with_type};
+use super::{Front, api, health, metrics, text, with_type};
 use crate::{snapshot::Request, stream::Stream};
 
 /// Answers `request`.
@@ -31,6 +31,7 @@ fn known(resolved: &Resolved, path: &str) -> Option<Known> {
         path if page.enabled && path == page.path => Known::StatusPage,
         path if api.enabled && path == api.path => Known::StatusApi,
         "/" if page.enabled => Known::Root,
+        path if api.enabled && api::at(path).is_some() => api::at(path).map(Known::Api)?,
         "/metrics" => Known::Metrics,
         "/healthz" => Known::Alive,
         "/readyz" => Known::Ready,
@@ -74,6 +75,7 @@ fn at_once(front: &Front, request: &PageRequest) -> Response<Bytes> {
             Ok(json) => with_type(StatusCode::OK, "application/json", json),
             Err(e) => text(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()),
         },
+        Known::Api(resource) => api::answer(front, resource, request.query.as_deref()),
         Known::Metrics => metrics::render(front),
         Known::Alive => health::alive(),
         Known::Ready => health::ready(front),
@@ -84,6 +86,7 @@ enum Known {
     Root,
     StatusPage,
     StatusApi,
+    Api(api::Resource),
     Metrics,
     Alive,
     Ready,

@@ -9,7 +9,7 @@ use millrace_status::{
     Moment, Process, Program, Source, SourceKind, Status, StreamStatus, Totals, Track,
 };
 
-use super::{Front, Usage};
+use super::{Front, Usage, links};
 use crate::{
     feed,
     logging::{self, mask},
@@ -48,6 +48,7 @@ impl Front {
             configuration: self.configuration(),
             feeds,
             streams,
+            links: links::status(&self.lines().all()),
             clients: with_clients.then(|| self.clients()),
         }
     }

@@ -10,6 +10,7 @@ mod model;
 
 pub use html::{PageOptions, content_security_policy, render_html};
 pub use model::{
-    Activation, ClientStatus, Configuration, ConfigurationError, FeedStatus, Gop, LastExit, Link, Listener,
-    Moment, Process, Program, Source, SourceKind, State, Status, StreamStatus, Totals, Track, TrackKind,
+    Activation, ClientStatus, Configuration, ConfigurationError, FeedStatus, Gop, LastExit, Link, LinkStatus,
+    Listener, Moment, Process, Program, Source, SourceKind, State, Status, StreamStatus, Totals, Track,
+    TrackKind,
 };

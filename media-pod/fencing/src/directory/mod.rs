@@ -221,6 +221,22 @@ impl Directory {
         None
     }
 
+    /// A server pod lets go of a path because another owns it in a newer epoch. It is an orphan: its viewers stay and wait
+    /// for that one, unless somebody has it already; the answer says who waited for it.
+    pub fn hand_over(&mut self, path: &str, link: LinkId, now: Time) -> Option<Owner> {
+        if self.waiting.get(path).is_some_and(|said| said.link == link) {
+            self.waiting.remove(path);
+        }
+        if self.entries.get(path).and_then(Entry::link) != Some(link) {
+            return None;
+        }
+        self.unlink(path);
+        if let Some(entry) = self.entries.get_mut(path) {
+            entry.orphan(now);
+        }
+        self.promote(path)
+    }
+
     fn promote(&mut self, path: &str) -> Option<Owner> {
         let said = self.waiting.remove(path)?;
         // A newer owner of that feed may have come since it began to wait.

@@ -137,6 +137,24 @@ fn another_feed_has_a_path_only_when_it_is_let_go() {
 }
 
 #[test]
+fn what_is_handed_over_waits_for_the_new_owner_and_who_waits_for_the_path_has_it() {
+    let mut bench = Bench::new();
+    bench.announce("/a", "f", "p_1", 5, 1).unwrap();
+    assert_eq!(bench.directory.hand_over("/a", LinkId(2), bench.now), None, "it is not this link's");
+    assert!(bench.admits("/a", 1, 5));
+    assert_eq!(bench.directory.hand_over("/a", LinkId(1), bench.now), None);
+    let owner = bench.directory.owner("/a").unwrap();
+    assert!(matches!(owner.state, OwnerState::Orphan { .. }) && !bench.admits("/a", 1, 5));
+    bench.announce("/a", "f", "q_1", 6, 2).unwrap();
+    assert!(bench.admits("/a", 2, 6));
+
+    bench.announce("/a", "g", "r_1", 1, 3).unwrap();
+    let next = bench.directory.hand_over("/a", LinkId(2), bench.now).unwrap();
+    assert_eq!(next.feed.as_str(), "g");
+    assert_eq!(bench.directory.hand_over("/nowhere", LinkId(2), bench.now), None);
+}
+
+#[test]
 fn the_operators_word_cuts_frames_only_if_it_says_so() {
     let mut bench = Bench::new();
     bench.announce("/a", "f", "p_1", 1, 1).unwrap();

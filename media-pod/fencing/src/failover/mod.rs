@@ -39,6 +39,11 @@ impl Failover {
         Self { settings, feeds: BTreeMap::new(), tokens, counted: None }
     }
 
+    /// Other times from now on.
+    pub fn settings(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
     /// Decides. Each chain's feed is left alone then until [`finished`](Self::finished).
     pub fn decide(&mut self, seen: &Seen, now: Time) -> Decision {
         self.feeds.retain(|feed, memory| memory.busy || seen.feeds.contains_key(feed));

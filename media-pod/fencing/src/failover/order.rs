@@ -83,10 +83,19 @@ pub enum Why {
     Restarted,
     /// The owner is drained.
     Drained,
+    /// It was with another pod for a while, and the one that it belongs to can take it again.
+    Home,
     /// The Lease was deleted, or written by somebody else.
     LeaseLost,
     /// Something that was begun is carried on.
     CarriedOn,
+}
+
+impl Why {
+    /// Whether the owner before goes on until the new one is there.
+    pub fn is_planned(self) -> bool {
+        matches!(self, Self::Drained | Self::Home)
+    }
 }
 
 /// Orders for one feed, to be carried out one after the other. If one fails, the rest is dropped and it is decided anew.

@@ -27,6 +27,8 @@ enum Need {
     Other(Why),
     /// Another pod, when it is its turn.
     Move(LeaseSeen),
+    /// The pod that it belongs to, when it is its turn.
+    Home(LeaseSeen, Holder),
     /// A Lease for an owner that is known otherwise.
     Lease(Grant),
     /// To wait until more is known.
@@ -40,6 +42,10 @@ pub(super) struct Pass<'a> {
     tokens: &'a mut u64,
     /// Feeds per pod, with those of this pass.
     load: BTreeMap<PodUid, usize>,
+    /// Feeds per pod by the Leases, before this pass.
+    owned: BTreeMap<PodUid, usize>,
+    /// Who says that it holds a feed, and is not known to be gone.
+    held: BTreeMap<&'a FeedUid, Vec<(Epoch, Holder)>>,
     pub(super) decision: Decision,
 }
 
@@ -49,7 +55,28 @@ impl<'a> Pass<'a> {
         for lease in seen.feeds.values().filter_map(|feed| feed.lease.as_ref()) {
             *load.entry(lease.holder.pod.clone()).or_default() += 1;
         }
-        Self { settings, seen, now, tokens, load, decision: Decision::default() }
+        let mut held: BTreeMap<&FeedUid, Vec<(Epoch, Holder)>> = BTreeMap::new();
+        for (uid, pod) in seen.pods.iter().filter(|(_, pod)| !pod.dead()) {
+            let Some(boot) = &pod.boot else { continue };
+            for holding in &pod.holdings {
+                let holder = Holder { pod: uid.clone(), boot: boot.clone() };
+                held.entry(&holding.feed).or_default().push((holding.epoch, holder));
+            }
+        }
+        let owned = load.clone();
+        Self { settings, seen, now, tokens, load, owned, held, decision: Decision::default() }
+    }
+
+    /// Others that say that they hold an older epoch of the feed.
+    pub(super) fn older(&self, grant: &Grant) -> Vec<Holder> {
+        let all = self.held.get(&grant.feed).into_iter().flatten();
+        let old = all.filter(|(epoch, holder)| *epoch < grant.epoch && *holder != grant.holder);
+        old.map(|(_, holder)| holder.clone()).collect()
+    }
+
+    /// Who says that it holds the newest epoch of a feed.
+    fn holder(&self, feed: &FeedUid) -> Option<Holder> {
+        self.held.get(feed)?.iter().max().map(|(_, holder)| holder.clone())
     }
 
     pub(super) fn run(&mut self, memories: &mut BTreeMap<FeedUid, Memory>) {
@@ -75,6 +102,12 @@ impl<'a> Pass<'a> {
                 Need::Move(lease) => {
                     let turn = moving < self.settings.moves_at_once;
                     let chain = turn.then(|| self.elsewhere(uid, feed, memory, Why::Drained)).flatten();
+                    moving += usize::from(chain.is_some());
+                    chain.or_else(|| settle::settle(self, uid, &lease, memory))
+                }
+                Need::Home(lease, home) => {
+                    let turn = moving < self.settings.moves_at_once;
+                    let chain = turn.then(|| self.change(uid, feed, memory, home, Why::Home)).flatten();
                     moving += usize::from(chain.is_some());
                     chain.or_else(|| settle::settle(self, uid, &lease, memory))
                 }
@@ -107,8 +140,19 @@ impl<'a> Pass<'a> {
                 Self::again_or_other(pod, lease.holder.clone(), Why::LeaseLost)
             }
             (Verdict::Alive, Some(_)) if pod.draining && !memory.under_way() => Need::Move(lease.clone()),
+            (Verdict::Alive, Some(_)) if !memory.under_way() && memory.fenced >= Some(lease.epoch) => {
+                let home = self.home(feed, &lease.holder.pod);
+                home.map_or_else(|| Need::Settled(lease.clone()), |home| Need::Home(lease.clone(), home))
+            }
             _ => Need::Settled(lease.clone()),
         }
+    }
+
+    /// Where it belongs, if that is another pod than the one that has it, and can take it.
+    fn home(&self, feed: &FeedSeen, owner: &PodUid) -> Option<Holder> {
+        let home = feed.home.as_ref().filter(|home| *home != owner)?;
+        let boot = self.seen.pods.get(home)?.usable()?.clone();
+        Some(Holder { pod: home.clone(), boot })
     }
 
     fn again_or_other(pod: &PodSeen, holder: Holder, why: Why) -> Need {
@@ -117,7 +161,7 @@ impl<'a> Pass<'a> {
 
     fn without_lease(&self, uid: &FeedUid, feed: &FeedSeen, announced: Option<&(Epoch, Holder)>) -> Need {
         let lease = feed.lease.as_ref().map(|lease| lease.holder.clone());
-        let known = announced.map(|(_, holder)| holder.clone()).or(lease);
+        let known = announced.map(|(_, holder)| holder.clone()).or_else(|| self.holder(uid)).or(lease);
         let Some((holder, pod)) = known.and_then(|h| self.seen.pods.get(&h.pod).map(|pod| (h, pod))) else {
             return Need::Other(if feed.status.is_some() { Why::LeaseLost } else { Why::First });
         };
@@ -144,9 +188,12 @@ impl<'a> Pass<'a> {
         self.seen.pods.get(&candidate.pod).is_some_and(|pod| pod.usable().is_some())
     }
 
-    /// The standby, else the least loaded, else the planner's first choice among equals.
+    /// The standby, else the pod that it belongs to, else the least loaded, else the planner's first choice among equals.
     fn place(&self, feed: &FeedSeen) -> Option<Holder> {
-        let load = |c: &&Candidate| (!c.warm, self.load.get(&c.pod).copied().unwrap_or(0));
+        let load = |c: &&Candidate| {
+            let away = feed.home.as_ref() != Some(&c.pod);
+            (!c.warm, away, self.load.get(&c.pod).copied().unwrap_or(0))
+        };
         let best = feed.candidates.iter().filter(|c| self.usable(c)).min_by_key(load)?;
         let boot = self.seen.pods.get(&best.pod)?.usable()?.clone();
         Some(Holder { pod: best.pod.clone(), boot })
@@ -199,7 +246,7 @@ impl<'a> Pass<'a> {
         let before = if first { Some(BTreeMap::new()) } else { memory.next_before() };
         // Whether the former owner is the one that the Lease names, nobody knows where it does not count.
         let before = before.filter(|_| why != Why::LeaseLost);
-        let planned = why == Why::Drained;
+        let planned = why.is_planned();
         memory.pending = Some(Pending { epoch, holder: holder.clone(), before, planned });
         let grant = Grant { feed: uid.clone(), holder, epoch };
         let orders = vec![
@@ -231,8 +278,7 @@ impl<'a> Pass<'a> {
 
     fn pods(&mut self) {
         for (uid, pod) in &self.seen.pods {
-            let leases = self.seen.feeds.values().filter_map(|feed| feed.lease.as_ref());
-            let owned = leases.filter(|lease| lease.holder.pod == *uid).count();
+            let owned = self.owned.get(uid).copied().unwrap_or(0);
             if pod.draining && !pod.dead() {
                 self.decision.drains.push(Drain { pod: uid.clone(), left: owned.max(pod.holdings.len()) });
             }
@@ -260,6 +306,7 @@ fn restore(uid: &FeedUid, feed: &FeedSeen, grant: Grant) -> Chain {
 /// Failures come before plans, and among them those first that can be mended in an instant.
 fn urgency(need: &Need, feed: &FeedSeen) -> u8 {
     match need {
+        Need::Home(..) => 5,
         Need::Move(_) => 4,
         Need::Other(_) if feed.candidates.iter().any(|c| c.warm) => 0,
         Need::Other(_) | Need::Again(..) => 1,

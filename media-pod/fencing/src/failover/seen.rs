@@ -32,6 +32,9 @@ pub struct FeedSeen {
     pub status: Option<Epoch>,
     /// Pods that may run it, the planner's first choice first. Where none can, a new pod is asked for.
     pub candidates: Vec<Candidate>,
+    /// The pod that it belongs to. Where another has it and this one can take it, it is moved there. It comes after a
+    /// standby and before those that are less loaded.
+    pub home: Option<PodUid>,
 }
 
 /// A Lease.
@@ -119,15 +122,6 @@ impl Seen {
     pub(super) fn floor_known(&self, feed: &FeedUid, epoch: Epoch) -> bool {
         let knows = |b: &&BalancerSeen| b.floors.get(feed).is_some_and(|floor| *floor >= epoch);
         self.balancers.values().filter(knows).count() * 2 >= self.balancers.len()
-    }
-
-    /// Other holders that are not known to be gone and say that they hold an older epoch of the feed.
-    pub(super) fn older<'a>(&'a self, grant: &'a Grant) -> impl Iterator<Item = Holder> + 'a {
-        self.pods.iter().filter_map(|(uid, pod)| {
-            let holding = pod.holding(&grant.feed)?;
-            let holder = Holder { pod: uid.clone(), boot: pod.boot.clone()? };
-            (holding.epoch < grant.epoch && holder != grant.holder && !pod.dead()).then_some(holder)
-        })
     }
 
     /// Whether a former owner, of that epoch, is known to have stopped and cannot begin again.

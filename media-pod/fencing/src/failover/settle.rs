@@ -27,7 +27,7 @@ fn fence(pass: &Pass<'_>, grant: &Grant, memory: &mut Memory, orders: &mut Vec<O
         return;
     }
     let late = pass.now.since(memory.since) >= pass.settings.move_deadline;
-    let older: Vec<_> = pass.seen.older(grant).collect();
+    let older = pass.older(grant);
     if !older.is_empty() && !late && !pass.seen.known_everywhere(grant) {
         return;
     }
@@ -43,7 +43,7 @@ fn repeat(pass: &Pass<'_>, grant: &Grant, memory: &mut Memory, orders: &mut Vec<
     let fenced = memory.fenced >= Some(grant.epoch);
     let mut again = Vec::new();
     if fenced && orders.is_empty() {
-        again.extend(pass.seen.older(grant).map(|to| Order::Revoke { to, grant: grant.clone() }));
+        again.extend(pass.older(grant).into_iter().map(|to| Order::Revoke { to, grant: grant.clone() }));
     }
     let pod =
         pass.seen.pods.get(&grant.holder.pod).filter(|pod| pod.boot.as_ref() == Some(&grant.holder.boot));

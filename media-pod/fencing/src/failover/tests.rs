@@ -349,3 +349,35 @@ fn a_pod_is_asked_for_where_none_can_take_a_feed() {
     bench.pass(3000);
     assert_eq!(bench.decide().chains.len(), 1);
 }
+
+#[test]
+fn what_is_with_another_goes_home_when_home_can_take_it_and_not_before() {
+    let mut bench = Bench::new(1, &["a", "b"]);
+    bench.seen.feeds.get_mut(&feed(0)).unwrap().home = Some(pod("b"));
+    bench.pod("b").boot = None;
+    bench.settle();
+    assert_eq!(bench.owner(0), ("a_1".to_owned(), 1));
+    bench.pod("b").boot = Some("1".parse().unwrap());
+    bench.pass(10);
+    let decision = bench.decide();
+    assert_eq!(decision.chains[0].why, Why::Home);
+    decision.chains[0].orders.iter().for_each(|order| bench.obey(order));
+    bench.failover.finished(&feed(0), true);
+    bench.settle();
+    assert_eq!(bench.owner(0), ("b_1".to_owned(), 2));
+    assert_eq!(bench.pod("a").over[&feed(0)], epoch(2), "the old one was stopped");
+}
+
+#[test]
+fn a_feed_whose_lease_is_lost_stays_with_the_pod_that_says_that_it_has_it() {
+    let mut bench = Bench::new(1, &["a", "b"]);
+    bench.settle();
+    assert_eq!(bench.owner(0), ("a_1".to_owned(), 1));
+    bench.seen.balancers.clear();
+    let known = bench.seen.feeds.get_mut(&feed(0)).unwrap();
+    known.candidates.reverse();
+    known.lease = None;
+    bench.pass(10);
+    bench.settle();
+    assert_eq!(bench.owner(0), ("a_1".to_owned(), 2));
+}

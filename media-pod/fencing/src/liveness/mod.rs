@@ -102,6 +102,11 @@ impl Liveness {
         }
     }
 
+    /// Other times from now on.
+    pub fn settings(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
     /// This replica leads from now on.
     pub fn lead(&mut self, now: Time) {
         self.leader_since = Some(now);

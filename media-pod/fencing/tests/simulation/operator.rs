@@ -155,9 +155,13 @@ impl World {
         let candidates: Vec<Candidate> =
             pods.keys().map(|pod| Candidate { pod: pod.clone(), warm: false }).collect();
         let lease_counts = self.broken == Break::LeaseCounts;
+        let storms = self.peace > 0;
         let feed = |(uid, stored): (&FeedUid, &Stored)| {
             let status = stored.status.filter(|_| !lease_counts);
-            let seen = FeedSeen { lease: stored.lease.clone(), status, candidates: candidates.clone() };
+            let belongs = uid.as_str().replace("feed", "pod") + "-";
+            let at_home = |c: &&Candidate| storms && c.pod.as_str().starts_with(&belongs);
+            let home = candidates.iter().find(at_home).map(|c| c.pod.clone());
+            let seen = FeedSeen { lease: stored.lease.clone(), status, candidates: candidates.clone(), home };
             (uid.clone(), seen)
         };
         let balancer = |b: usize| {

@@ -1,13 +1,13 @@
 //! The sessions that this side has made on the other side of a link.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::kind::Join;
 use super::message::{Request, Return};
-use super::server::Target;
+use super::server::{MAX_QUEUED, Target};
 use super::session::{Command, Stage, step};
 use crate::wire::{ChannelId, ChannelType, Code, Sections, TsdWriter, tag};
 
@@ -47,13 +47,22 @@ pub enum ClientEvent {
     Stray(Return),
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Session {
     stage: Stage,
-    waiting: Option<(u32, Command)>,
+    /// What was asked and is not answered yet, the oldest first.
+    waiting: VecDeque<(u32, Command)>,
 }
 
-/// One side's own sessions. Each call checks the step by the same table that the other side uses, and gives the
+impl Session {
+    /// The stage after all that was asked, if all of it succeeds.
+    fn ahead(&self) -> Stage {
+        self.waiting.iter().fold(self.stage, |stage, (_, command)| step(stage, *command).unwrap_or(stage))
+    }
+}
+
+/// One side's own sessions. Requests need not wait for the answers to those before them: up to
+/// [`MAX_QUEUED`] of a session may be under way. Each call checks the step by the same table that the other side uses, and gives the
 /// message to send on `S`.
 #[derive(Debug, Default)]
 pub struct ClientSessions {
@@ -133,13 +142,14 @@ impl ClientSessions {
 
     /// Any step; a wrong one gives its code without asking the other side.
     pub fn ask(&mut self, id: u32, command: Command, args: TsdWriter) -> Result<Bytes, Code> {
-        step(self.stage(id), command)?;
-        let session = self.sessions.entry(id).or_insert(Session { stage: Stage::None, waiting: None });
-        if session.waiting.is_some() && command != Command::Close {
+        step(self.sessions.get(&id).map_or(Stage::None, Session::ahead), command)?;
+        let session =
+            self.sessions.entry(id).or_insert(Session { stage: Stage::None, waiting: VecDeque::new() });
+        if session.waiting.len() >= MAX_QUEUED && command != Command::Close {
             return Err(Code::SESSION_WRONG_REQUEST);
         }
         self.next_request = self.next_request.wrapping_add(1).max(1);
-        session.waiting = Some((self.next_request, command));
+        session.waiting.push_back((self.next_request, command));
         Ok(Request::encode(command as u8, self.next_request, id, args))
     }
 
@@ -155,10 +165,11 @@ impl ClientSessions {
             self.sessions.remove(&id);
             return ClientEvent::Ended { session: id, code: returned.code, text };
         }
-        let Some((_, command)) = session
+        let asked = session
             .waiting
-            .take_if(|(request, command)| *request == returned.request && *command as u8 == returned.op)
-        else {
+            .iter()
+            .position(|(request, command)| *request == returned.request && *command as u8 == returned.op);
+        let Some((_, command)) = asked.and_then(|place| session.waiting.remove(place)) else {
             return ClientEvent::Stray(returned);
         };
         let event = if returned.code.is_success() {
@@ -167,7 +178,7 @@ impl ClientSessions {
         } else {
             ClientEvent::Failed { session: id, command, code: returned.code, text }
         };
-        if session.stage == Stage::None {
+        if session.stage == Stage::None && session.waiting.is_empty() {
             self.sessions.remove(&id);
         }
         event

@@ -14,6 +14,8 @@ use super::verifier::{Opinion, Verifier};
 use crate::secure::Claim;
 use crate::wire::{ChannelId, ChannelType, Code, Sections, TsdWriter, tag};
 
+/// Requests of one session that may wait for the one before them.
+pub const MAX_QUEUED: usize = 8;
 /// Bytes of a content id at most.
 pub const MAX_CONTENT_ID: usize = 1024;
 
@@ -85,6 +87,8 @@ struct Session {
     channel: Option<ChannelId>,
     /// The request that the user has not answered: number and command.
     waiting: Option<(u32, Command)>,
+    /// Requests that came while it waited.
+    queued: VecDeque<Request>,
     stats: SessionStats,
 }
 
@@ -96,6 +100,8 @@ pub struct ServerSessions {
     sessions: HashMap<u32, Session>,
     events: VecDeque<ServerEvent>,
     returns: VecDeque<Bytes>,
+    /// Sessions that wait no more and have queued requests.
+    resumed: VecDeque<u32>,
 }
 
 impl ServerSessions {
@@ -108,6 +114,7 @@ impl ServerSessions {
             sessions: HashMap::new(),
             events: VecDeque::new(),
             returns: VecDeque::new(),
+            resumed: VecDeque::new(),
         }
     }
 
@@ -144,26 +151,54 @@ impl ServerSessions {
             let op = message.first().copied().unwrap_or(0);
             return self.fail((op, 0, 0), Code::ARG_INCORRECT, "not a request");
         };
-        let to = (request.op, request.request, request.session);
-        let Some(command) = Command::from_number(request.op) else {
-            return self.fail(to, Code::SESSION_WRONG_REQUEST, "no such operation");
-        };
-        let id = request.session;
-        match step(self.stage(id), command) {
-            Err(code) => self.fail(to, code, "not in this state"),
-            Ok(_) if command != Command::Close && self.is_waiting(id) => {
-                self.fail(to, Code::SESSION_WRONG_REQUEST, "the request before is not answered yet");
+        if request.op != Command::Close as u8
+            && let Some(session) = self.sessions.get_mut(&request.session)
+            && (session.waiting.is_some() || !session.queued.is_empty())
+        {
+            if session.queued.len() < MAX_QUEUED {
+                session.queued.push_back(request);
+                return;
             }
-            Ok(_) => {
-                if let Err((code, text)) = self.act(command, &request, is_content) {
-                    self.fail(to, code, text);
-                }
+            let to = (request.op, request.request, request.session);
+            return self.fail(to, Code::SESSION_WRONG_REQUEST, "too many requests wait for an answer");
+        }
+        self.take(&request, is_content);
+    }
+
+    /// Goes on with requests that had to wait, as far as that is possible now: to be called after answers. `is_content` as in
+    /// [`ServerSessions::handle`].
+    pub fn resume(&mut self, is_content: impl Fn(ChannelId) -> bool) {
+        while let Some(id) = self.resumed.pop_front() {
+            while let Some(session) = self.sessions.get_mut(&id)
+                && session.waiting.is_none()
+                && let Some(request) = session.queued.pop_front()
+            {
+                self.take(&request, &is_content);
             }
         }
     }
 
-    fn is_waiting(&self, id: u32) -> bool {
-        self.sessions.get(&id).is_some_and(|session| session.waiting.is_some())
+    fn take(&mut self, request: &Request, is_content: impl Fn(ChannelId) -> bool) {
+        let to = (request.op, request.request, request.session);
+        let Some(command) = Command::from_number(request.op) else {
+            return self.fail(to, Code::SESSION_WRONG_REQUEST, "no such operation");
+        };
+        let outcome = match step(self.stage(request.session), command) {
+            Err(code) => Err((code, "not in this state")),
+            Ok(_) => self.act(command, request, is_content),
+        };
+        if let Err((code, text)) = outcome {
+            self.fail(to, code, text);
+        }
+    }
+
+    /// The session is no more: what waited gets the code of that.
+    fn remove(&mut self, id: u32) -> bool {
+        let Some(session) = self.sessions.remove(&id) else { return false };
+        for request in session.queued {
+            self.fail((request.op, request.request, id), Code::SESSION_NOT_OPENED, "the session is over");
+        }
+        true
     }
 
     fn act(
@@ -179,8 +214,14 @@ impl ServerSessions {
                     return Err((Code::CONTENT_UNAVAILABLE, "too many sessions"));
                 }
                 let stats = SessionStats::default();
-                let session =
-                    Session { stage: Stage::None, target: None, channel: None, waiting: None, stats };
+                let session = Session {
+                    stage: Stage::None,
+                    target: None,
+                    channel: None,
+                    waiting: None,
+                    queued: VecDeque::new(),
+                    stats,
+                };
                 self.sessions.insert(id, session);
                 self.succeed(id, request.request, command, TsdWriter::new());
             }
@@ -227,7 +268,7 @@ impl ServerSessions {
             }
             Command::Close => {
                 self.succeed(id, request.request, command, TsdWriter::new());
-                self.sessions.remove(&id);
+                self.remove(id);
                 self.events.push_back(ServerEvent::Closed { session: id });
             }
         }
@@ -272,12 +313,15 @@ impl ServerSessions {
             Ok(results) => self.succeed(session, request, command, results),
             Err((code, text)) => self.fail((command as u8, request, session), code, text),
         }
+        if self.sessions.get(&session).is_some_and(|session| !session.queued.is_empty()) {
+            self.resumed.push_back(session);
+        }
         true
     }
 
     /// The user ends a session: the other side gets a return that it did not ask for.
     pub fn end(&mut self, session: u32, code: Code, text: &str) {
-        if self.sessions.remove(&session).is_some() {
+        if self.remove(session) {
             self.fail((Command::Close as u8, 0, session), code, text);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::event::{CloseReason, Event};
 use super::machine::State;
-use super::{Core, MAX_EVENTS, MAX_URGENT, Phase};
+use super::{Core, MAX_EVENTS, MAX_URGENT, Phase, URGENT_PER_CHANNEL};
 use crate::wire::{ChannelId, Code, Control, Notice, PacketType};
 
 impl Core {
@@ -22,7 +22,8 @@ impl Core {
     pub(super) fn urgent(&mut self, kind: PacketType, channel: ChannelId, data: bytes::Bytes) {
         self.urgent_bytes += data.len() + 32;
         self.urgent.push_back((kind, channel, data));
-        if self.urgent_bytes > MAX_URGENT && self.phase != Phase::Closed {
+        let most = MAX_URGENT + URGENT_PER_CHANNEL * self.config.max_channels;
+        if self.urgent_bytes > most && self.phase != Phase::Closed {
             self.urgent.clear();
             self.urgent_bytes = 0;
             self.fail(Code::ERROR, "more answers wait than are read");
@@ -31,9 +32,10 @@ impl Core {
 
     pub(super) fn event(&mut self, event: Event) {
         self.events.push_back(event);
-        if self.events.len() > MAX_EVENTS && self.phase != Phase::Closed {
+        let most = MAX_EVENTS + 2 * self.config.max_channels;
+        if self.events.len() > most && self.phase != Phase::Closed {
             let others = self.events.iter().filter(|event| !matches!(event, Event::Packet(_))).count();
-            if others > MAX_EVENTS {
+            if others > most {
                 self.fail(Code::ERROR, "more happens than anybody can follow");
             }
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::MAX_FRAGMENT;
 use crate::Side;
 use crate::secure::handshake::Credentials;
 use crate::wire::Role;
@@ -25,7 +26,7 @@ pub struct Config {
     pub side: Side,
     /// How the other side is known.
     pub security: Security,
-    /// Largest piece of a message in one packet, bytes (512 to 65,536): how long one channel can hold up another.
+    /// Largest piece of a message in one packet, bytes (512 to [`MAX_FRAGMENT`]): how long one channel can hold up another.
     pub max_fragment: usize,
     /// Bytes per channel that the other side may send ahead of what was consumed (8,192 and up). A message has at most half.
     pub window: u32,
@@ -43,7 +44,7 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// Too small or too large a fragment.
-    #[error("max_fragment is {0}: 512 to 65536 would be right")]
+    #[error("max_fragment is {0}: 512 to 66048 would be right")]
     MaxFragment(usize),
     /// Too small a window.
     #[error("window is {0}: 8192 and up would be right")]
@@ -79,7 +80,7 @@ impl Config {
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        if !(512..=65_536).contains(&self.max_fragment) {
+        if !(512..=MAX_FRAGMENT).contains(&self.max_fragment) {
             return Err(ConfigError::MaxFragment(self.max_fragment));
         }
         if self.window < 8192 {

@@ -39,6 +39,9 @@ pub enum CloseReason {
     /// The other side did not read for the keepalive timeout.
     #[error("the peer does not read")]
     Stalled,
+    /// The other side's machine ended the connection, without a word of the protocol: its program is gone, most likely.
+    #[error("the peer's machine ended the connection")]
+    TransportEnded,
     /// The transport is gone.
     #[error("the connection was lost")]
     TransportLost,

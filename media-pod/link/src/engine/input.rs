@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::channel::Channel;
 use super::compress::{decompress, original_size};
@@ -18,6 +18,11 @@ use crate::wire::{
 impl Core {
     /// Takes bytes as the transport gave them, cut anywhere.
     pub fn handle_input(&mut self, now: Instant, bytes: Bytes) {
+        self.handle_input_mut(now, bytes.into());
+    }
+
+    /// The same, in memory that nobody else reads: what is sealed is opened where it lies.
+    pub fn handle_input_mut(&mut self, now: Instant, bytes: BytesMut) {
         if self.phase == Phase::Closed {
             return;
         }
@@ -31,9 +36,8 @@ impl Core {
         }
     }
 
-    fn packet(&mut self, now: Instant, header: &Header, data: Bytes) {
+    fn packet(&mut self, now: Instant, header: &Header, data: BytesMut) {
         let id = header.channel;
-        self.keepalive.heard(now);
         self.stats.packets_received += 1;
         self.stats.bytes_received += (HEADER_LEN + data.len()) as u64;
         let numbers = self.numbers.entry(id).or_default();
@@ -45,6 +49,8 @@ impl Core {
         // An unknown type is sealed like an error is.
         let Some(data) = self.unseal(kind.unwrap_or(PacketType::Error), header, number, data) else { return };
         self.numbers.entry(id).or_default().took(number);
+        // What was replayed or forged is no sign of life.
+        self.keepalive.heard(now);
         self.stats.lost += missing;
         if let Some(channel) = self.channels.get_mut(&id) {
             channel.stats.packets_received += 1;

@@ -45,6 +45,11 @@ impl Keepalive {
         self.heard = self.heard.max(now);
     }
 
+    /// How long ago that was.
+    pub fn silence(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.heard)
+    }
+
     /// A packet was taken to be sent.
     pub fn took(&mut self) {
         self.taken += 1;

@@ -239,6 +239,13 @@ impl Core {
         self.over(CloseReason::TransportLost);
     }
 
+    /// The other side's machine ended the transport: everything that it sent was taken.
+    pub fn transport_ended(&mut self) {
+        self.urgent.clear();
+        self.handshake.clear();
+        self.over(CloseReason::TransportEnded);
+    }
+
     /// Time passed: call it at [`Core::poll_timeout`] or any time.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.phase == Phase::Closed {

@@ -6,22 +6,32 @@ use super::fragment::{PREFIX_LEN, Piece, prefix};
 use super::message::Message;
 use super::security::Sealing;
 use super::{Core, Event, PACKET_COST, Phase};
-use crate::secure::TAG_LEN;
+use crate::secure::{Sealed, Spare, TAG_LEN};
 use crate::wire::{ChannelId, Code, Flags, HEADER_LEN, Header, PacketType};
 
-/// One packet: its header (and what stands in front of a fragment), then up to two parts that were never copied.
+/// One packet: its header (and what stands in front of a fragment), then what it holds: up to two parts that were never
+/// copied, or what they were sealed to.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
     head: [u8; HEADER_LEN + PREFIX_LEN],
     head_len: usize,
-    parts: [Bytes; 2],
+    body: Body,
+}
+
+#[derive(Clone, Debug)]
+enum Body {
+    Clear([Bytes; 2]),
+    Sealed(Sealed),
 }
 
 impl Outgoing {
     /// The pieces, in order; some may be empty.
     pub fn pieces(&self) -> [&[u8]; 3] {
-        let [first, second] = &self.parts;
-        [self.head.get(..self.head_len).unwrap_or(&self.head), first, second]
+        let head = self.head.get(..self.head_len).unwrap_or(&self.head);
+        match &self.body {
+            Body::Clear([first, second]) => [head, first, second],
+            Body::Sealed(sealed) => [head, sealed.bytes(), &[]],
+        }
     }
 
     /// All bytes.
@@ -44,6 +54,18 @@ impl Core {
             self.keepalive.took();
         }
         out
+    }
+
+    /// Takes back a packet that was sent, so that its memory can be used again. Need not be called.
+    pub fn recycle(&mut self, sent: Outgoing) {
+        if let Body::Sealed(sealed) = sent.body {
+            self.spare.put(sealed);
+        }
+    }
+
+    /// Lets go of memory for packets: nothing is to be sent for now.
+    pub fn rest(&mut self) {
+        self.spare = Spare::default();
     }
 
     /// Whether [`Core::poll_output`] may have something.
@@ -151,13 +173,14 @@ impl Core {
             let all = header.iter().chain(front.as_ref().map_or(&[][..], |front| front));
             head.iter_mut().zip(all).for_each(|(to, from)| *to = *from);
             let head_len = HEADER_LEN + front.map_or(0, |front| front.len());
-            return Some(Outgoing { head, head_len, parts });
+            return Some(Outgoing { head, head_len, body: Body::Clear(parts) });
         }
         let pieces: [&[u8]; 3] = [front.as_ref().map_or(&[], |front| front), first, second];
-        match self.with_seal((sealing, id, false), |seal| seal.seal(number, &header, &pieces)) {
+        let spare = self.spare.take(size);
+        match self.with_seal((sealing, id, false), |seal| seal.seal_into(number, &header, &pieces, spare)) {
             Ok(sealed) => {
                 head.iter_mut().zip(header).for_each(|(to, from)| *to = from);
-                Some(Outgoing { head, head_len: HEADER_LEN, parts: [sealed, Bytes::new()] })
+                Some(Outgoing { head, head_len: HEADER_LEN, body: Body::Sealed(sealed) })
             }
             Err(error) => {
                 self.fail(Code::ERROR, error.to_string());

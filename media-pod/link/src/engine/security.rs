@@ -1,6 +1,6 @@
 //! The handshake on channel 3, and which packets are sealed with what.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::channel::Channel;
 use super::config::Security;
@@ -139,13 +139,13 @@ impl Core {
         kind: PacketType,
         header: &Header,
         number: u64,
-        data: Bytes,
+        data: BytesMut,
     ) -> Option<Bytes> {
         let id = header.channel;
         let sealing = self.sealing(kind, id);
         let is_sealed = header.flags.has(Flags::ENCRYPTED);
         match (sealing, is_sealed) {
-            (Sealing::Clear, false) => Some(data),
+            (Sealing::Clear, false) => Some(data.freeze()),
             // Sent before the other side knew that the channel is closed.
             (Sealing::Clear, true) if !self.channels.contains_key(&id) => None,
             (Sealing::Clear, true) => {
@@ -161,7 +161,7 @@ impl Core {
             }
             (_, true) => {
                 let bytes = header.encode();
-                match self.with_seal((sealing, id, true), |seal| seal.open(number, &bytes, &data)) {
+                match self.with_seal((sealing, id, true), |seal| seal.open(number, &bytes, data)) {
                     Ok(opened) => Some(opened),
                     Err(error) => {
                         self.fail(Code::MEMBER_SECURITY_ISSUE, format!("channel {id}: {error}"));

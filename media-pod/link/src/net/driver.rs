@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -20,6 +20,8 @@ const READ: std::ops::RangeInclusive<usize> = 4 * 1024..=256 * 1024;
 /// Packets and bytes written at once.
 const BATCH_PACKETS: usize = 64;
 const BATCH_BYTES: usize = 512 * 1024;
+/// Reads and writes before the driver lets other tasks run.
+const TURNS: usize = 8;
 /// What a closed link may still take to say so.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -29,9 +31,13 @@ pub struct Driver<S> {
     input: BytesMut,
     read: usize,
     batch: VecDeque<Outgoing>,
+    /// Packets that are written.
+    sent: Vec<Outgoing>,
     /// Bytes of the batch's first packet that are written.
     written: usize,
     unflushed: bool,
+    /// The other side takes nothing more.
+    deaf: bool,
     timer: Pin<Box<Sleep>>,
     last_words: Option<Instant>,
     ended: bool,
@@ -45,8 +51,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             input: BytesMut::new(),
             read: *READ.start(),
             batch: VecDeque::new(),
+            sent: Vec::new(),
             written: 0,
             unflushed: false,
+            deaf: false,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             last_words: None,
             ended: false,
@@ -59,8 +67,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.shared.act(|inner| inner.core.transport_lost());
     }
 
+    /// The connection ended by itself, or with an error of the machine.
+    fn over(&mut self, error: Option<&io::Error>) {
+        if error.is_some_and(|error| !by_peer(error.kind())) {
+            return self.lost();
+        }
+        self.ended = true;
+        self.batch.clear();
+        self.shared.act(|inner| inner.core.transport_ended());
+    }
+
     /// One write; pending: nothing to write, or no room.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.deaf {
+            self.batch.clear();
+            self.unflushed = false;
+            return Poll::Pending;
+        }
         if self.batch.is_empty() {
             self.fill();
         }
@@ -85,6 +108,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         match std::task::ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &slices)) {
             Ok(count) if count > 0 => self.wrote(count),
+            // What it said before may still be there to be read.
+            Err(error) if by_peer(error.kind()) => self.deaf = true,
             _ => self.lost(),
         }
         Poll::Ready(())
@@ -93,10 +118,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn fill(&mut self) {
         let mut inner = self.shared.lock();
         let mut bytes = 0;
+        self.sent.drain(..).for_each(|sent| inner.core.recycle(sent));
         while bytes < BATCH_BYTES && self.batch.len() < BATCH_PACKETS {
             let Some(packet) = inner.core.poll_output() else { break };
             bytes += packet.len();
             self.batch.push_back(packet);
+        }
+        if self.batch.is_empty() {
+            inner.core.rest();
+            self.sent = Vec::new();
         }
         inner.dispatch(&self.shared.changed);
     }
@@ -108,7 +138,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             && self.written >= first.len()
         {
             self.written -= first.len();
-            self.batch.pop_front();
+            self.sent.extend(self.batch.pop_front());
         }
     }
 
@@ -125,17 +155,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         };
         match read {
             Ok(count) if count > 0 => {
-                let bytes = self.input.split().freeze();
+                let bytes = self.input.split();
                 if count == room {
                     self.read = (self.read * 2).min(*READ.end());
                 } else if count < self.read / 16 {
                     self.read = (self.read / 2).max(*READ.start());
                 }
                 let mut inner = self.shared.lock();
-                inner.core.handle_input(now(), bytes);
+                inner.core.handle_input_mut(now(), bytes);
                 inner.dispatch(&self.shared.changed);
             }
-            _ => self.lost(),
+            Ok(_) => self.over(None),
+            Err(error) => self.over(Some(&error)),
         }
         Poll::Ready(())
     }
@@ -171,10 +202,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if let Some(more) = closed {
             let deadline = Instant::now() + LAST_WORDS;
             self.last_words.get_or_insert(deadline);
-            return !more && self.batch.is_empty() && !self.unflushed;
+            return self.deaf || (!more && self.batch.is_empty() && !self.unflushed);
         }
         false
     }
+}
+
+/// Whether the other side's machine said so; not this one's, and not the network between.
+fn by_peer(error: io::ErrorKind) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error, BrokenPipe | ConnectionReset | UnexpectedEof)
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
@@ -183,7 +220,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         this.shared.driver.register(cx.waker());
-        loop {
+        for _ in 0..TURNS {
             let wrote = this.poll_write(cx).is_ready();
             if this.is_done() {
                 // An error here changes nothing: the link is over.
@@ -197,5 +234,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
                 return Poll::Pending;
             }
         }
+        // Others have their turn; a peer that floods must not keep them waiting.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }

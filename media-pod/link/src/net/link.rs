@@ -1,6 +1,7 @@
 //! A handle of a link.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -67,6 +68,14 @@ impl Link {
     /// Opens one more channel of a type, with an id of its own.
     pub async fn open_dynamic(&self, kind: ChannelType) -> Result<Channel, ChannelError> {
         self.open_with(|core| core.open_dynamic(kind, OpenOptions::NONE)).await
+    }
+
+    /// As [`Link::open_dynamic`], without waiting for the other side: for who has more to say that goes behind it.
+    pub fn begin_dynamic(&self, kind: ChannelType) -> Result<Channel, ChannelError> {
+        self.shared().act(|inner| {
+            let id = inner.core.open_dynamic(kind, OpenOptions::NONE)?;
+            Ok(self.adopt(inner, id, Place::Opening))
+        })
     }
 
     /// Opens a channel whose packets are sealed whatever the transport is.
@@ -143,6 +152,11 @@ impl Link {
     /// Numbers of the link.
     pub fn stats(&self) -> LinkStats {
         self.shared().lock().core.stats()
+    }
+
+    /// How long ago something was heard of the other side.
+    pub fn silence(&self) -> Duration {
+        self.shared().lock().core.silence(now())
     }
 
     /// Numbers of each channel that is open.

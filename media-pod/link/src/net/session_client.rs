@@ -1,15 +1,17 @@
 //! Sessions over a link, from the asker's side.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::Mutex;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 
 use super::channel::{Channel, ChannelError};
 use super::link::Link;
 use crate::CloseReason;
-use crate::avrs::{ClientEvent, ClientSessions, Content, Join, Return, Target, sign};
+use crate::avrs::{ClientEvent, ClientSessions, Command, Content, Join, Return, Target, sign};
 use crate::secure::Trust;
 use crate::wire::{ChannelType, Code, Sections, tag};
 
@@ -57,46 +59,103 @@ pub struct Wish {
     pub position: Option<Duration>,
 }
 
-/// The sessions that this side makes on a link: one channel `S` and one `r` for all of them.
+/// The sessions that this side makes on a link: one channel `S` and one `r` for all of them. None waits for another.
 pub struct SessionClient {
     requests: Channel,
-    returns: Channel,
-    sessions: Mutex<ClientSessions>,
+    returns: Arc<Channel>,
+    state: Arc<Mutex<State>>,
+    reader: AbortHandle,
+}
+
+#[derive(Default)]
+struct State {
+    sessions: ClientSessions,
+    /// Who waits for which return.
+    waiting: HashMap<(u32, Command), oneshot::Sender<Outcome>>,
+    /// Why no return comes any more.
+    over: Option<SessionError>,
+}
+
+type Outcome = Result<Sections, SessionError>;
+
+impl State {
+    /// A request of `session` that is to be sent now, and where its return comes.
+    fn ask(
+        &mut self,
+        session: u32,
+        command: Command,
+        make: impl FnOnce(&mut ClientSessions) -> Result<Bytes, Code>,
+    ) -> Result<Asked, SessionError> {
+        if let Some(over) = &self.over {
+            return Err(over.clone());
+        }
+        let message = make(&mut self.sessions)?;
+        let (to, returned) = oneshot::channel();
+        self.waiting.insert((session, command), to);
+        Ok(Asked { message, returned })
+    }
+}
+
+/// One request.
+struct Asked {
+    message: Bytes,
+    returned: oneshot::Receiver<Outcome>,
+}
+
+impl Drop for SessionClient {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
 }
 
 impl SessionClient {
     /// Opens both channels.
     pub async fn new(link: &Link) -> Result<Arc<Self>, SessionError> {
-        let returns = link.open_channel(ChannelType::RETCODE).await?;
+        let returns = Arc::new(link.open_channel(ChannelType::RETCODE).await?);
         let requests = link.open_channel(ChannelType::SESSION).await?;
-        Ok(Arc::new(Self { requests, returns, sessions: Mutex::new(ClientSessions::new()) }))
+        let state = Arc::<Mutex<State>>::default();
+        let reader = tokio::spawn(read(returns.clone(), state.clone())).abort_handle();
+        Ok(Arc::new(Self { requests, returns, state, reader }))
     }
 
-    /// Makes a session and takes it through every step to streaming.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a session and takes it through every step to streaming. All steps are sent at once: that takes about as long as one.
     pub async fn begin(self: &Arc<Self>, wish: &Wish) -> Result<Session, SessionError> {
         let channel = self.requests.link().open_dynamic(ChannelType::CONTENT).await?;
-        let mut sessions = self.sessions.lock().await;
-        let (id, create) = sessions.create();
-        let result = self.steps(&mut sessions, id, create, wish, &channel).await;
-        if result.is_err()
-            && let Ok(close) = sessions.close(id)
+        let (id, mut asked) = self.select(&wish.target, &wish.credentials)?;
         {
-            // Of a session that went wrong nothing may remain.
-            let _ = self.step(&mut sessions, id, close).await;
+            let mut state = self.state();
+            asked.push(state.ask(id, Command::Open, |sessions| sessions.open(id, channel.id()))?);
+            asked.push(state.ask(id, Command::Synchronise, |sessions| {
+                sessions.synchronise(id, wish.join, wish.position)
+            })?);
+            asked.push(state.ask(id, Command::Stream, |sessions| sessions.stream(id))?);
         }
-        let (stream, synchronised) = result?;
-        drop(sessions);
-        Ok(Session { client: self.clone(), id, stream, synchronised, channel })
+        match self.all(asked).await {
+            Ok(results) => {
+                let [_, _, selected, _, synchronised, ..] = results.as_slice() else {
+                    return Err(Code::ERROR.into());
+                };
+                let stream = selected.u64(tag::STREAM).unwrap_or_default();
+                let synchronised = synchronised.clone();
+                Ok(Session { client: self.clone(), id, stream, synchronised, channel })
+            }
+            Err(error) => {
+                // Of a session that went wrong nothing may remain.
+                let _ = self.step(id, Command::Close, |sessions| sessions.close(id)).await;
+                Err(error)
+            }
+        }
     }
 
     /// Whether the other side would let who shows `credentials` have `target`: a session that goes no further than that.
     pub async fn may(&self, target: &Target, credentials: &[u8]) -> Result<(), SessionError> {
-        let mut sessions = self.sessions.lock().await;
-        let (id, create) = sessions.create();
-        let result = self.ask(&mut sessions, id, create, target, credentials).await;
-        if let Ok(close) = sessions.close(id) {
-            let _ = self.step(&mut sessions, id, close).await;
-        }
+        let (id, asked) = self.select(target, credentials)?;
+        let result = self.all(asked).await;
+        let _ = self.step(id, Command::Close, |sessions| sessions.close(id)).await;
         result.map(|_| ())
     }
 
@@ -105,61 +164,75 @@ impl SessionClient {
         Ok(self.returns.send(returned).await?)
     }
 
-    async fn ask(
-        &self,
-        sessions: &mut ClientSessions,
-        id: u32,
-        create: Bytes,
-        target: &Target,
-        credentials: &[u8],
-    ) -> Result<Sections, SessionError> {
-        self.step(sessions, id, create).await?;
-        let message = sessions.authenticate(id, credentials)?;
-        self.step(sessions, id, message).await?;
-        let message = sessions.select(id, target)?;
-        self.step(sessions, id, message).await
+    /// The requests of a new session up to its selection.
+    fn select(&self, target: &Target, credentials: &[u8]) -> Result<(u32, Vec<Asked>), SessionError> {
+        let mut state = self.state();
+        let (id, create) = state.sessions.create();
+        let create = state.ask(id, Command::Create, |_| Ok(create))?;
+        let authenticate =
+            state.ask(id, Command::Authenticate, |sessions| sessions.authenticate(id, credentials))?;
+        let select = state.ask(id, Command::Select, |sessions| sessions.select(id, target))?;
+        Ok((id, vec![create, authenticate, select]))
     }
 
-    async fn steps(
-        &self,
-        sessions: &mut ClientSessions,
-        id: u32,
-        create: Bytes,
-        wish: &Wish,
-        channel: &Channel,
-    ) -> Result<(u64, Sections), SessionError> {
-        let selected = self.ask(sessions, id, create, &wish.target, &wish.credentials).await?;
-        let message = sessions.open(id, channel.id())?;
-        self.step(sessions, id, message).await?;
-        let message = sessions.synchronise(id, wish.join, wish.position)?;
-        let synchronised = self.step(sessions, id, message).await?;
-        let message = sessions.stream(id)?;
-        self.step(sessions, id, message).await?;
-        Ok((selected.u64(tag::STREAM).unwrap_or_default(), synchronised))
+    /// Sends requests, and waits for all returns, or for the first that says no.
+    async fn all(&self, asked: Vec<Asked>) -> Result<Vec<Sections>, SessionError> {
+        let mut waiting = Vec::with_capacity(asked.len());
+        for Asked { message, returned } in asked {
+            self.requests.send(message).await?;
+            waiting.push(returned);
+        }
+        let mut results = Vec::with_capacity(waiting.len());
+        for returned in waiting {
+            let gone = |_| Err(self.state().over.clone().unwrap_or_else(|| Code::ERROR.into()));
+            results.push(returned.await.unwrap_or_else(gone)?);
+        }
+        Ok(results)
     }
 
     async fn step(
         &self,
-        sessions: &mut ClientSessions,
         id: u32,
-        message: Bytes,
-    ) -> Result<Sections, SessionError> {
-        self.requests.send(message).await?;
-        loop {
-            let bytes = self.returns.recv().await?;
-            let Some(returned) = Return::decode(&bytes) else { return Err(Code::ARG_INCORRECT.into()) };
-            match sessions.handle(returned) {
-                ClientEvent::Done { session, results, .. } if session == id => return Ok(results),
-                ClientEvent::Failed { session, code, text, .. }
-                | ClientEvent::Ended { session, code, text }
-                    if session == id =>
-                {
-                    return Err(SessionError::Code { code, text });
-                }
-                _ => {}
-            }
-        }
+        command: Command,
+        make: impl FnOnce(&mut ClientSessions) -> Result<Bytes, Code>,
+    ) -> Outcome {
+        let asked = self.state().ask(id, command, make)?;
+        let mut results = self.all(vec![asked]).await?;
+        results.pop().ok_or_else(|| Code::ERROR.into())
     }
+}
+
+/// Takes returns to those who wait for them, until none come any more.
+async fn read(returns: Arc<Channel>, state: Arc<Mutex<State>>) {
+    let state = || state.lock().unwrap_or_else(PoisonError::into_inner);
+    let over = loop {
+        let bytes = match returns.recv().await {
+            Ok(bytes) => bytes,
+            Err(error) => break error.into(),
+        };
+        let Some(returned) = Return::decode(&bytes) else { break Code::ARG_INCORRECT.into() };
+        let mut state = state();
+        let (to, result) = match state.sessions.handle(returned) {
+            ClientEvent::Done { session, command, results } => ((session, command), Ok(results)),
+            ClientEvent::Failed { session, command, code, text } => {
+                ((session, command), Err(SessionError::Code { code, text }))
+            }
+            ClientEvent::Ended { session, code, text } => {
+                for (_, waits) in state.waiting.extract_if(|(id, _), _| *id == session) {
+                    let _ = waits.send(Err(SessionError::Code { code, text: text.clone() }));
+                }
+                continue;
+            }
+            ClientEvent::Stray(_) => continue,
+        };
+        if let Some(waits) = state.waiting.remove(&to) {
+            // Who has gone meanwhile needs no answer.
+            let _ = waits.send(result);
+        }
+    };
+    let mut state = state();
+    state.over = Some(over);
+    state.waiting.clear();
 }
 
 /// A session through which content flows. Its end closes its channel; [`Session::close`] also says so on `S`.
@@ -214,22 +287,18 @@ impl Session {
         join: Join,
         position: Option<Duration>,
     ) -> Result<Sections, SessionError> {
-        let mut sessions = self.client.sessions.lock().await;
-        let message = sessions.synchronise(self.id, join, position)?;
-        self.client.step(&mut sessions, self.id, message).await
+        self.client
+            .step(self.id, Command::Synchronise, |sessions| sessions.synchronise(self.id, join, position))
+            .await
     }
 
     /// The other side's numbers: [`tag::STATISTICS`].
     pub async fn monitor(&self) -> Result<Sections, SessionError> {
-        let mut sessions = self.client.sessions.lock().await;
-        let message = sessions.monitor(self.id)?;
-        self.client.step(&mut sessions, self.id, message).await
+        self.client.step(self.id, Command::Monitor, |sessions| sessions.monitor(self.id)).await
     }
 
     /// Ends it.
     pub async fn close(self) -> Result<(), SessionError> {
-        let mut sessions = self.client.sessions.lock().await;
-        let message = sessions.close(self.id)?;
-        self.client.step(&mut sessions, self.id, message).await.map(|_| ())
+        self.client.step(self.id, Command::Close, |sessions| sessions.close(self.id)).await.map(|_| ())
     }
 }

@@ -62,12 +62,16 @@ impl SessionServer {
     /// What happens next. It may be dropped at any await.
     pub async fn next(&mut self) -> Result<Served, CloseReason> {
         loop {
+            let content = &self.content;
+            self.sessions.resume(|id| content.contains_key(&id));
             self.flush();
             if let Some(event) = self.sessions.poll_event() {
                 return Ok(Served::Session(event));
             }
             let link = self.link.clone();
             tokio::select! {
+                // Channels first: requests that came behind them are about them.
+                biased;
                 incoming = link.accept() => self.accept(incoming?),
                 message = next_of(&self.lettered, ChannelType::SESSION) => {
                     let content = &self.content;

@@ -7,12 +7,14 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Sink, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::handshake::server::{Callback, ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
+
+use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config};
 
 use super::link::Link;
 use crate::Config;
@@ -55,6 +57,37 @@ where
 {
     let inner = WebSocketStream::from_raw_socket(stream, Role::Server, Some(limits())).await;
     Link::start(WebSocket::new(inner), config).map_err(io::Error::other)
+}
+
+/// Takes a connection whose request for a WebSocket is still to be read, and answers it.
+pub async fn accept_websocket<S>(stream: S, config: Config) -> io::Result<Link>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let inner = accept_hdr_async_with_config(stream, Choose, Some(limits())).await.map_err(broken)?;
+    Link::start(WebSocket::new(inner), config).map_err(io::Error::other)
+}
+
+/// Answers with [`SUBPROTOCOL`], where that is among what is offered.
+struct Choose;
+
+impl Callback for Choose {
+    fn on_request(self, request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
+        let offers = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL);
+        let named = |value: &HeaderValue| value.to_str().is_ok_and(speaks_link);
+        if offers.iter().any(named) {
+            response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+            return Ok(response);
+        }
+        let mut refusal = ErrorResponse::new(Some(format!("{SUBPROTOCOL} is spoken here\n")));
+        *refusal.status_mut() = StatusCode::BAD_REQUEST;
+        Err(refusal)
+    }
+}
+
+/// Whether [`SUBPROTOCOL`] is among those that a header `Sec-WebSocket-Protocol` says.
+pub fn speaks_link(offered: &str) -> bool {
+    offered.split(',').any(|name| name.trim() == SUBPROTOCOL)
 }
 
 fn limits() -> WebSocketConfig {

@@ -1,9 +1,10 @@
 //! AES-256-GCM per packet, with keys of its own for each channel and direction.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::schedule::{expand, mix};
+use super::spare::{Sealed, Spare};
 use crate::wire::{ChannelId, HEADER_LEN};
 
 /// Bytes that sealing adds.
@@ -51,34 +52,55 @@ impl Seal {
         Ok(Self { secret, key, vector, phase: 0 })
     }
 
-    /// Seals the packet with this number. The parts are copied once, into the result.
+    /// Seals the packet with this number.
     pub fn seal(
         &mut self,
         number: u64,
         header: &[u8; HEADER_LEN],
         parts: &[&[u8]],
     ) -> Result<Bytes, SealError> {
-        self.advance(number)?;
         let size: usize = parts.iter().map(|part| part.len()).sum();
-        let mut out = Vec::with_capacity(size + TAG_LEN);
-        for part in parts {
-            out.extend_from_slice(part);
-        }
-        self.key
-            .seal_in_place_append_tag(self.nonce(number), Aad::from(header), &mut out)
-            .map_err(|_| SealError::Provider)?;
-        Ok(out.into())
+        let sealed = self.seal_into(number, header, parts, Spare::default().take(size + TAG_LEN))?;
+        Ok(Bytes::copy_from_slice(sealed.bytes()))
     }
 
-    /// Opens the packet with this number.
-    pub fn open(&mut self, number: u64, header: &[u8; HEADER_LEN], data: &[u8]) -> Result<Bytes, SealError> {
+    /// Seals the packet with this number into memory of its size and that of a tag. The last part, which is the largest, is
+    /// read and written once; those before it are copied first.
+    pub(crate) fn seal_into(
+        &mut self,
+        number: u64,
+        header: &[u8; HEADER_LEN],
+        parts: &[&[u8]],
+        mut out: Sealed,
+    ) -> Result<Sealed, SealError> {
         self.advance(number)?;
-        let (sealed, tag) = data.split_last_chunk::<TAG_LEN>().ok_or(SealError::Forged)?;
-        let mut out = vec![0; sealed.len()];
+        let (last, before) = parts.split_last().ok_or(SealError::Provider)?;
+        let front = before.iter().map(|part| part.len()).sum();
+        let (head, body) = out.bytes_mut().split_at_mut_checked(front).ok_or(SealError::Provider)?;
+        let mut filled = 0;
+        for part in before {
+            let to = head.get_mut(filled..filled + part.len()).ok_or(SealError::Provider)?;
+            to.copy_from_slice(part);
+            filled += part.len();
+        }
         self.key
-            .open_separate_gather(self.nonce(number), Aad::from(header), sealed, tag, &mut out)
-            .map_err(|_| SealError::Forged)?;
-        Ok(out.into())
+            .seal_in_place_scatter(self.nonce(number), Aad::from(header), head, last, body)
+            .map_err(|_| SealError::Provider)?;
+        Ok(out)
+    }
+
+    /// Opens the packet with this number, where it lies.
+    pub fn open(
+        &mut self,
+        number: u64,
+        header: &[u8; HEADER_LEN],
+        mut data: BytesMut,
+    ) -> Result<Bytes, SealError> {
+        self.advance(number)?;
+        let opened = self.key.open_in_place(self.nonce(number), Aad::from(header), &mut data);
+        let size = opened.map_err(|_| SealError::Forged)?.len();
+        data.truncate(size);
+        Ok(data.freeze())
     }
 
     fn advance(&mut self, number: u64) -> Result<(), SealError> {

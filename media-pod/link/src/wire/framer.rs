@@ -1,6 +1,6 @@
 //! Cuts a stream of bytes into packets.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 
 use super::{HEADER_LEN, Header};
 
@@ -19,35 +19,32 @@ pub struct FrameError {
     pub max: u32,
 }
 
-/// Takes pieces of a byte stream, gives packets. A packet that lies in one piece is a slice of it; only one that
-/// straddles two is copied.
+/// Takes pieces of a byte stream, gives packets, each in memory that nobody else reads: it can be opened in place. A packet
+/// that lies in one piece is a part of it; only one that straddles two is copied.
 #[derive(Debug)]
 pub struct Framer {
     max: u32,
     carry: BytesMut,
-    input: Bytes,
+    input: BytesMut,
 }
 
 impl Framer {
     /// A framer that refuses packets with more than `max` bytes of data before it holds any of it.
     pub fn new(max: u32) -> Self {
-        Self { max, carry: BytesMut::new(), input: Bytes::new() }
+        Self { max, carry: BytesMut::new(), input: BytesMut::new() }
     }
 
     /// The next piece. Take all packets out of the one before first: what is left of it is copied otherwise.
-    pub fn feed(&mut self, bytes: Bytes) {
+    pub fn feed(&mut self, bytes: BytesMut) {
         if self.input.is_empty() {
             self.input = bytes;
         } else {
-            let mut joined = BytesMut::with_capacity(self.input.len() + bytes.len());
-            joined.extend_from_slice(&self.input);
-            joined.extend_from_slice(&bytes);
-            self.input = joined.freeze();
+            self.input.extend_from_slice(&bytes);
         }
     }
 
     /// The next whole packet.
-    pub fn next_packet(&mut self) -> Result<Option<(Header, Bytes)>, FrameError> {
+    pub fn next_packet(&mut self) -> Result<Option<(Header, BytesMut)>, FrameError> {
         if !self.carry.is_empty() {
             return self.next_straddling();
         }
@@ -64,10 +61,10 @@ impl Framer {
         }
         self.input.advance(HEADER_LEN);
         let data = self.input.split_to(size);
-        Ok(Some((header, if size < COPY_BELOW { Bytes::copy_from_slice(&data) } else { data })))
+        Ok(Some((header, if size < COPY_BELOW { BytesMut::from(&data[..]) } else { data })))
     }
 
-    fn next_straddling(&mut self) -> Result<Option<(Header, Bytes)>, FrameError> {
+    fn next_straddling(&mut self) -> Result<Option<(Header, BytesMut)>, FrameError> {
         self.fill(HEADER_LEN);
         let Some(bytes) = self.carry.first_chunk::<HEADER_LEN>() else { return Ok(None) };
         let header = self.check(Header::decode(*bytes))?;
@@ -76,7 +73,7 @@ impl Framer {
         if self.carry.len() < whole {
             return Ok(None);
         }
-        let mut packet = std::mem::take(&mut self.carry).freeze();
+        let mut packet = std::mem::take(&mut self.carry);
         packet.advance(HEADER_LEN);
         Ok(Some((header, packet)))
     }
@@ -98,6 +95,6 @@ impl Framer {
 
     fn keep_rest(&mut self) {
         self.carry.extend_from_slice(&self.input);
-        self.input = Bytes::new();
+        self.input = BytesMut::new();
     }
 }

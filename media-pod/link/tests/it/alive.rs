@@ -29,6 +29,21 @@ fn silence_ends_a_link_after_three_seconds_and_not_before() {
 }
 
 #[test]
+fn what_is_replayed_is_no_sign_of_life() {
+    let mut pair = Pair::clear();
+    pair.pump();
+    let alive = packet(3, 1, ChannelId::CONTROL, 0, b"");
+    pair.dialer.handle_input(pair.now, alive.clone());
+    for _ in 0..4 {
+        pair.pass(Duration::from_millis(500));
+        drain(&mut pair.dialer);
+        pair.dialer.handle_input(pair.now, alive.clone());
+    }
+    assert_eq!(pair.dialer.silence(pair.now), Duration::from_secs(2));
+    assert_eq!(pair.dialer.stats().replayed, 4);
+}
+
+#[test]
 fn a_peer_that_sends_and_never_reads_ends_the_link() {
     let mut pair = Pair::clear();
     pair.pump();

@@ -243,7 +243,7 @@ fn garbage_ends_the_link_with_a_word_about_it() {
 fn a_configuration_that_makes_no_sense_is_refused() {
     let config = Config { max_fragment: 100, ..Config::clear(Side::Dialer, Role::CLIENT) };
     let error = millrace_link::Core::new(config, std::time::Instant::now()).err().unwrap();
-    assert_eq!(error.to_string(), "max_fragment is 100: 512 to 65536 would be right");
+    assert_eq!(error.to_string(), "max_fragment is 100: 512 to 66048 would be right");
 }
 
 #[test]
@@ -304,4 +304,23 @@ proptest! {
         prop_assert_eq!((pair.dialer.stats().complaints, pair.acceptor.stats().complaints), (0, 0));
         prop_assert!(!pair.dialer.is_closed() && !pair.acceptor.is_closed());
     }
+}
+
+#[test]
+fn thousands_of_channels_may_be_opened_at_once() {
+    let config = |side, role| Config { max_channels: 10_000, ..Config::clear(side, role) };
+    let mut pair = Pair::with(config(Side::Dialer, Role::SERVER), config(Side::Acceptor, Role::CLIENT));
+    pair.pump();
+    for _ in 0..10_000 {
+        pair.dialer.open_dynamic(ChannelType::CONTENT, OpenOptions::NONE).unwrap();
+    }
+    // All in one piece.
+    pair.acceptor.handle_input(pair.now, drain(&mut pair.dialer).into());
+    for event in events(&mut pair.acceptor) {
+        if let Event::OpenRequest { channel, .. } = event {
+            pair.acceptor.accept(channel).unwrap();
+        }
+    }
+    pair.pump();
+    assert_eq!((pair.dialer.stats().active_channels, pair.dialer.is_closed()), (10_002, false));
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use millrace_link::secure::handshake::Credentials;
 use millrace_link::secure::{MemberKey, Members, REKEY_AFTER, Seal, SealError, Secrecy};
 use millrace_link::wire::{ChannelId, ChannelType, Code, Flags, Header, OpenOptions, Role};
@@ -262,13 +262,17 @@ fn keys_change_and_old_ones_are_gone() {
     let (mut out, mut inward) = (new(), new());
     for number in [0, 1, REKEY_AFTER - 1, REKEY_AFTER, 3 * REKEY_AFTER + 5] {
         let sealed = out.seal(number, &header, &[b"ab", b"", b"c"]).unwrap();
-        assert_eq!(inward.open(number, &header, &sealed).unwrap(), &b"abc"[..]);
-        let again = inward.open(number + 1, &header, &sealed);
+        assert_eq!(inward.open(number, &header, BytesMut::from(&sealed[..])).unwrap(), &b"abc"[..]);
+        let again = inward.open(number + 1, &header, BytesMut::from(&sealed[..]));
         assert_eq!(again, Err(SealError::Forged));
     }
     assert_eq!(out.seal(5, &header, &[b"x"]), Err(SealError::Old));
     let other = Seal::new(&secret, ChannelId(5), None).unwrap().seal(0, &header, &[b"abc"]).unwrap();
-    assert_eq!(new().open(0, &header, &other), Err(SealError::Forged), "each channel has keys of its own");
+    assert_eq!(
+        new().open(0, &header, BytesMut::from(&other[..])),
+        Err(SealError::Forged),
+        "each channel has keys of its own"
+    );
 }
 
 #[test]

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use millrace_link::avrs::verifier::Opinion;
 use millrace_link::avrs::{
-    ClientEvent, ClientSessions, Command, ContentKind, Direction, Join, Request, Return, RolesOnly,
-    ServerEvent, ServerSessions, Stage, Target, Verifier, session,
+    ClientEvent, ClientSessions, Command, ContentKind, Direction, Join, MAX_QUEUED, Request, Return,
+    RolesOnly, ServerEvent, ServerSessions, Stage, Target, Verifier, session,
 };
 use millrace_link::secure::Claim;
 use millrace_link::wire::{ChannelId, Code, Role, TsdWriter, tag};
@@ -159,7 +159,7 @@ impl Verifier for Slow {
 }
 
 #[test]
-fn a_verifier_may_take_its_time_and_only_one_request_waits() {
+fn a_verifier_may_take_its_time_and_what_comes_meanwhile_waits() {
     let claim = Claim { id: None, role: Role::CLIENT, grant: Bytes::new() };
     let (mut server, mut client) = (ServerSessions::new(claim, Arc::new(Slow), 3), ClientSessions::new());
     let id = walk(&mut server, &mut client, Stage::Created);
@@ -169,13 +169,75 @@ fn a_verifier_may_take_its_time_and_only_one_request_waits() {
     server.handle(&message, |_| true);
     assert!(matches!(server.poll_event(), Some(ServerEvent::Authenticate { .. })));
     assert_eq!(server.poll_return(), None);
-    assert_eq!(client.authenticate(id, b"token"), Err(Code::SESSION_WRONG_REQUEST), "one at a time");
+    assert_eq!(client.authenticate(id, b"token"), Err(Code::SESSION_WRONG_REQUEST), "it was asked before");
+    let select = client.select(id, &target("/live", Direction::Watch)).unwrap();
+    for _ in 0..MAX_QUEUED {
+        server.handle(&select, |_| true);
+        assert_eq!((server.poll_return(), server.poll_event()), (None, None));
+    }
     server.handle(&message, |_| true);
     assert_eq!(Return::decode(&server.poll_return().unwrap()).unwrap().code, Code::SESSION_WRONG_REQUEST);
     assert!(server.answer(id, Ok(TsdWriter::new())));
     assert!(!server.answer(id, Ok(TsdWriter::new())));
     client.handle(Return::decode(&server.poll_return().unwrap()).unwrap());
     assert_eq!(client.stage(id), Stage::Authenticated);
+    assert_eq!(server.poll_event(), None, "not before it is resumed");
+    server.resume(|_| true);
+    assert!(matches!(server.poll_event(), Some(ServerEvent::Select { undecided: true, .. })));
+    assert_eq!((server.poll_return(), server.poll_event()), (None, None), "the next one waits");
+    // A session that is closed answers all that waited.
+    let close = client.close(id).unwrap();
+    server.handle(&close, |_| true);
+    let codes: Vec<Code> =
+        std::iter::from_fn(|| server.poll_return()).map(|it| Return::decode(&it).unwrap().code).collect();
+    let mut wanted = vec![Code::SESSION_NOT_OPENED; MAX_QUEUED - 1];
+    wanted.insert(0, Code::SUCCESS);
+    assert_eq!(codes, wanted);
+}
+
+#[test]
+fn all_steps_may_be_said_at_once_and_the_first_refusal_stops_them() {
+    for (content, stage) in [("/live", Stage::Streaming), ("/none", Stage::Authenticated)] {
+        let (mut server, mut client) = (server(Role::CLIENT), ClientSessions::new());
+        let (id, create) = client.create();
+        let all = [
+            create,
+            client.authenticate(id, b"").unwrap(),
+            client.select(id, &target(content, Direction::Watch)).unwrap(),
+            client.open(id, ChannelId(0x100)).unwrap(),
+            client.synchronise(id, Join::LiveEdge, None).unwrap(),
+            client.stream(id).unwrap(),
+        ];
+        for message in &all {
+            server.handle(message, |_| true);
+        }
+        loop {
+            match server.poll_event() {
+                Some(ServerEvent::Select { session, target, .. }) => {
+                    let none = (Code::SESSION_CONTENT_ID_WRONG, "no such stream");
+                    let answer = if target.content == "/live" { Ok(TsdWriter::new()) } else { Err(none) };
+                    server.answer(session, answer);
+                }
+                Some(ServerEvent::Synchronise { session, .. }) => {
+                    server.answer(session, Ok(TsdWriter::new()));
+                }
+                Some(_) => {}
+                None => break,
+            }
+            server.resume(|_| true);
+        }
+        let events: Vec<ClientEvent> = std::iter::from_fn(|| server.poll_return())
+            .map(|returned| client.handle(Return::decode(&returned).unwrap()))
+            .collect();
+        assert_eq!(events.len(), 6);
+        assert_eq!((server.stage(id), client.stage(id)), (stage, stage));
+        let first = events.iter().find_map(|event| match event {
+            ClientEvent::Failed { command, code, .. } => Some((*command, *code)),
+            _ => None,
+        });
+        let wanted = (Command::Select, Code::SESSION_CONTENT_ID_WRONG);
+        assert_eq!(first, (stage != Stage::Streaming).then_some(wanted));
+    }
 }
 
 #[test]

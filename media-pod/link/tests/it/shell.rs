@@ -9,7 +9,7 @@ use millrace_link::net::{
     connect_tls, connect_websocket,
 };
 use millrace_link::secure::Secrecy;
-use millrace_link::wire::{ChannelType, Code, Role};
+use millrace_link::wire::{ChannelType, Code, OpenOptions, Role};
 use millrace_link::{CloseReason, Config, Notice, Side};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -251,4 +251,37 @@ fn backoff_doubles_up_to_its_bound_and_starts_again() {
     }
     backoff.succeeded();
     assert!(backoff.failed() <= Duration::from_millis(100));
+}
+
+#[tokio::test]
+async fn custom_channels_are_sealed_or_keyed_each_by_itself() {
+    let world = World::new();
+    let (dialed, accepted) =
+        tcp(world.config(Side::Dialer, Secrecy::Transport), world.config(Side::Acceptor, Secrecy::Transport))
+            .await;
+    let accept = async {
+        let plain = accepted.accept().await.unwrap();
+        assert_eq!(plain.options(), OpenOptions::NONE);
+        let plain = plain.accept().unwrap();
+        let sealed = accepted.accept().await.unwrap();
+        assert_eq!((sealed.kind(), sealed.options()), (ChannelType(0x20), OpenOptions::ENCRYPTED));
+        let sealed = sealed.accept().unwrap();
+        let keyed = accepted.accept().await.unwrap();
+        assert!(keyed.options().has(OpenOptions::KEYED));
+        [plain, sealed, keyed.accept_keyed([9; 32]).unwrap()]
+    };
+    let open = async {
+        let plain = dialed.open_channel(ChannelType::CUSTOM).await.unwrap();
+        let sealed = dialed.open_sealed(ChannelType(0x20)).await.unwrap();
+        [plain, sealed, dialed.open_keyed(ChannelType(0x21), [9; 32]).await.unwrap()]
+    };
+    let (theirs, ours) = tokio::join!(accept, open);
+    for (near, far) in ours.iter().zip(&theirs) {
+        near.writable().await;
+        near.send(Bytes::from_static(b"each by itself")).await.unwrap();
+        far.readable().await;
+        assert_eq!(far.try_recv().unwrap().unwrap(), &b"each by itself"[..]);
+    }
+    let sizes = dialed.channel_stats().into_iter().map(|(_, stats)| stats.bytes_sent);
+    assert_eq!(sizes.collect::<Vec<_>>(), [26, 42, 42], "a tag of 16 bytes where it is sealed");
 }

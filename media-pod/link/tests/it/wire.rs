@@ -1,4 +1,4 @@
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use millrace_link::wire::{
     ChannelId, ChannelType, Code, Control, Echo, Flags, Framer, Header, Notice, OpenOptions, Sections,
     TsdWriter,
@@ -21,7 +21,7 @@ fn a_header_is_twelve_packed_bytes_little_endian() {
 fn a_packet_with_a_byte_too_many_is_refused_before_it_is_held() {
     let header = Header { size: 101, kind: 1, sequence: 0, channel: ChannelId(4), flags: Flags::NONE };
     let mut framer = Framer::new(100);
-    framer.feed(Bytes::copy_from_slice(&header.encode()));
+    framer.feed(BytesMut::from(&header.encode()[..]));
     assert_eq!(framer.next_packet().unwrap_err().size, 101);
 }
 
@@ -92,7 +92,7 @@ proptest! {
         let mut out = Vec::new();
         for cut in cuts.iter().cycle() {
             if rest.is_empty() { break }
-            framer.feed(rest.split_to((*cut).min(rest.len())));
+            framer.feed(rest.split_to((*cut).min(rest.len())).into());
             while let Some((_, data)) = framer.next_packet().unwrap() { out.push(data.to_vec()); }
         }
         prop_assert_eq!(out, packets);

@@ -27,6 +27,7 @@ pub fn status(size: Size) -> Status {
     let clients = size.clients.map(|count| (0..count).map(|n| client(n, size, now)).collect());
     let empty = size.streams == 0;
     Status {
+        links: Vec::new(),
         program: Program { name: "media-pod".into(), version: env!("CARGO_PKG_VERSION").into() },
         host: "studio-2".into(),
         server_time: now,

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use super::policy::{SCRIPT, STYLE};
 use super::text::{short, text};
-use super::{clients, feeds, href, overview, server, streams, units};
+use super::{clients, feeds, href, links, overview, server, streams, units};
 use crate::model::Status;
 
 const LOGO: &str = include_str!("../../assets/mill.svg");
@@ -44,6 +44,9 @@ fn write(out: &mut String, status: &Status, options: &PageOptions<'_>) -> fmt::R
     bar(out, status)?;
     streams::write(out, status)?;
     feeds::write(out, status)?;
+    if !status.links.is_empty() {
+        links::write(out, &status.links, status.server_time)?;
+    }
     if let Some(clients) = &status.clients {
         clients::write(out, clients, status.server_time)?;
     }
@@ -112,6 +115,9 @@ fn bar(out: &mut String, status: &Status) -> fmt::Result {
     out.push_str("<nav class=bar aria-label=\"On this page\"><ul>");
     entry(out, "streams", "Streams", status.streams.len())?;
     entry(out, "feeds", "Feeds", status.feeds.len())?;
+    if !status.links.is_empty() {
+        entry(out, "links", "Links", status.links.len())?;
+    }
     if let Some(clients) = &status.clients {
         entry(out, "clients", "Clients", clients.len())?;
     }

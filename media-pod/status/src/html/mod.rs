@@ -5,6 +5,7 @@ mod details;
 mod document;
 mod feeds;
 mod href;
+mod links;
 mod overview;
 mod parts;
 mod policy;

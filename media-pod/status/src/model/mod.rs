@@ -10,6 +10,6 @@ pub use feed::{Activation, FeedStatus, Source, SourceKind};
 pub use moment::Moment;
 pub use process::{LastExit, State};
 pub use server::{
-    ClientStatus, Configuration, ConfigurationError, Listener, Process, Program, Status, Totals,
+    ClientStatus, Configuration, ConfigurationError, LinkStatus, Listener, Process, Program, Status, Totals,
 };
 pub use stream::{Gop, Link, StreamStatus, Track, TrackKind};

@@ -31,6 +31,9 @@ pub struct Status {
     pub feeds: Vec<FeedStatus>,
     /// The streams, in the order to show them in.
     pub streams: Vec<StreamStatus>,
+    /// Links to other members of the cluster; absent from the JSON where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<LinkStatus>,
     /// Who is connected; none, and absent from the JSON, unless that is switched on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clients: Option<Vec<ClientStatus>>,
@@ -122,6 +125,36 @@ pub struct ConfigurationError {
     pub at: Moment,
     /// All that is wrong with it, each with file, line, field and what would be right.
     pub diagnostics: Vec<String>,
+}
+
+/// One link to another member of the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LinkStatus {
+    /// What it calls itself, or its key.
+    pub peer: String,
+    /// What it is: `Server` or `Balancer`.
+    pub role: String,
+    /// Address and port of the other end.
+    pub address: String,
+    /// Since when.
+    pub connected_at: Moment,
+    /// Streams that flow now.
+    pub sessions: u64,
+    /// Bytes sent, headers included.
+    pub bytes_sent: u64,
+    /// Bytes received, headers included.
+    pub bytes_received: u64,
+    /// Packets that did not come.
+    pub packets_lost: u64,
+    /// Packets that were refused.
+    pub refused: u64,
+    /// There and back on average, in milliseconds.
+    pub rtt_ms: f64,
+    /// How much that varies, in milliseconds.
+    pub jitter_ms: f64,
+    /// How long ago something was heard, in milliseconds.
+    pub silence_ms: u64,
 }
 
 /// One connected viewer.
