@@ -37,7 +37,7 @@ bench: tools-bench ## Measure, side by side in one run, and print the table (20 
 .PHONY: bench-kubernetes
 bench-kubernetes: tools-e2e ## Measure on the cluster of e2e-up, and the operator with 10,000 Streams (an hour)
 	cargo build --release -p millrace-bench -p millrace-operator
-	. e2e/cluster/env && "$(CARGO_TARGET_DIR)/release/bench" kubernetes first-byte $(BENCH)
+	. e2e/cluster/env && "$(CARGO_TARGET_DIR)/release/bench" kubernetes first-byte failover $(BENCH)
 	bench/control-plane "$(CARGO_TARGET_DIR)/release/bench" kubernetes scale $(BENCH)
 
 .PHONY: crds

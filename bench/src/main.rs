@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use millrace_bench::clip::{Clip, Mode};
-use millrace_bench::experiments::{Experiment, Lab, fanout, idle, join, memory, reload, stuck};
+use millrace_bench::experiments::{Experiment, Lab, balancer, fanout, idle, join, memory, reload, stuck};
 use millrace_bench::launch::Launch;
 use millrace_bench::report::{Report, splice};
 use millrace_bench::servers::Kind;
@@ -178,7 +178,7 @@ fn experiments(which: &[Experiment], options: &Options) -> Result<()> {
     let to_json = options.json.clone().unwrap_or_else(|| beside("bench.json"));
     let pod = options.pod.clone().unwrap_or_else(|| beside("media-pod"));
     let (lab, left_out) = Lab::open(pod, &options.servers, options.quick, options.rounds)?;
-    let mut report = Report::default();
+    let (mut report, mut balancers) = (Report::default(), Report::default());
     for note in left_out {
         report.note(note);
     }
@@ -192,19 +192,25 @@ fn experiments(which: &[Experiment], options: &Options) -> Result<()> {
             Experiment::Join => join::run(&lab, &mut report),
             Experiment::Idle => idle::run(&lab, &mut report),
             Experiment::Reload => reload::run(&lab, &mut report),
+            Experiment::Balancer => balancer::run(&lab, &mut balancers),
         }
     }
     let quick = if options.quick { ", --quick" } else { "" };
     let day = began.strftime("%Y-%m-%d");
     let about = format!("{day}, {}, median of {} interleaved runs{quick}", proc::machine(), lab.rounds);
-    println!("{about}\n\n{}", report.text());
-    println!("{} targets missed. Single runs: {}", report.missed(), to_json.display());
-    let json = serde_json::to_string_pretty(&report.json(&about))?;
-    std::fs::write(&to_json, json).with_context(|| format!("writing {}", to_json.display()))?;
+    println!("{about}\n\n{}\n{}", report.text(), balancers.text());
+    let missed = report.missed() + balancers.missed();
+    println!("{missed} targets missed. Single runs: {}", to_json.display());
+    let all = [report.json(&about), balancers.json(&about)];
+    std::fs::write(&to_json, serde_json::to_string_pretty(&all)?)
+        .with_context(|| format!("writing {}", to_json.display()))?;
     if let Some(path) = &options.markdown {
-        let document = std::fs::read_to_string(path).unwrap_or_default();
-        std::fs::write(path, splice(&document, "bench", &report.markdown(&about)))
-            .with_context(|| format!("writing {}", path.display()))?;
+        let mut document = std::fs::read_to_string(path).unwrap_or_default();
+        let measured = [("bench", &report), ("bench-balancer", &balancers)];
+        for (name, report) in measured.into_iter().filter(|(_, report)| !report.is_empty()) {
+            document = splice(&document, name, &report.markdown(&about));
+        }
+        std::fs::write(path, document).with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(())
 }

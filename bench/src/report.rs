@@ -106,6 +106,11 @@ impl Report {
         }
     }
 
+    /// Whether it has no line.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     fn lines(&self) -> Vec<[String; 7]> {
         let line = |r: &Row| {
             let cell = |k| r.cells.get(&k).cloned().unwrap_or_default();

@@ -1,10 +1,10 @@
 //! The command line.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use clap::Parser;
 
-use crate::logging;
+use crate::{keys, logging};
 
 /// Turns Feeds, Streams and Clusters into running media pods.
 #[derive(Clone, Debug, Parser)]
@@ -32,6 +32,10 @@ pub struct Cli {
     /// Listen here for health and metrics.
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     pub http: SocketAddr,
+    /// How long the keys of media pods and of grants are in use (`30d`, `12h`); those before and after are believed for a
+    /// tenth of it, too. At least one hour.
+    #[arg(long, value_name = "TIME", env = "ROTATE_KEYS_EVERY", default_value = "30d", value_parser = period)]
+    pub rotate_keys_every: Duration,
     /// The name of the Lease by which replicas choose who leads.
     #[arg(long, value_name = "NAME", default_value = "millrace-operator")]
     pub leader_lease: String,
@@ -57,6 +61,25 @@ impl Cli {
     }
 }
 
+/// Days, hours or minutes.
+fn period(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no time of at least one hour; 30d, 12h or 90m would be");
+    let mut digits = text.chars();
+    let times = |number: u64, minutes: u64| {
+        number.checked_mul(minutes).filter(|it| *it < u64::MAX / 60).map(Duration::from_mins)
+    };
+    let unit = digits.next_back();
+    let number = digits.as_str().parse().map_err(|_| wrong())?;
+    let period = match unit {
+        Some('d') => times(number, 24 * 60),
+        Some('h') => times(number, 60),
+        Some('m') => times(number, 1),
+        _ => None,
+    };
+    // A thousand years are enough for everybody.
+    period.filter(|it| (keys::SHORTEST..=Duration::from_hours(24 * 366_000)).contains(it)).ok_or_else(wrong)
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -77,5 +100,16 @@ mod tests {
         ]);
         assert_eq!(cli.link(), "millrace-operator-link.x.svc:9443");
         assert_eq!(cli.namespace, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_period_is_days_hours_or_minutes_and_one_hour_at_least() {
+        assert_eq!(period("30d"), Ok(keys::PERIOD));
+        assert_eq!(period("90m"), Ok(Duration::from_mins(90)));
+        for wrong in
+            ["59m", "0d", "d", "", "30", "-1d", "1s", "99999999999999999999d", "9999999999999999d", "\u{e9}"]
+        {
+            assert!(period(wrong).unwrap_err().contains("30d"), "{wrong}");
+        }
     }
 }

@@ -3,16 +3,20 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use k8s_openapi::api::{
+    apps::v1::Deployment,
     core::v1::{ConfigMap, Pod, Secret, Service},
     policy::v1::PodDisruptionBudget,
 };
 use millrace_crds::kinds::{ClusterStatus, Feed, FeedStatus, RoomStatus, Stream, StreamStatus};
-use millrace_report::message::{Configuration, Directory};
+use millrace_report::{
+    link,
+    message::{Configuration, Directory},
+};
 
-use crate::reason::Reason;
+use crate::{failover::guards::Plan, reason::Reason};
 
 /// All that is to be done, in this order: apply, delete, push, tell, status. What already is as it should be is not
-/// in it: a decision about a Cluster where all is well is empty but for `configurations` and `directory`.
+/// in it: a decision about a Cluster where all is well is empty but for `configurations`, `directories` and `members`.
 #[derive(Clone, Debug, Default)]
 pub struct Decision {
     /// Objects to apply on the server side, in this order.
@@ -21,14 +25,28 @@ pub struct Decision {
     pub delete: Vec<Delete>,
     /// What each slot's pod is to run, by the slot's name: pushed to those that run an older revision.
     pub configurations: BTreeMap<String, Configuration>,
-    /// Where everything is; its `revision` is left 0, who pushes it counts.
-    pub directory: Directory,
+    /// Where the feeds are that each slot's pod gets from others, by the slot's name; `revision` is left 0, who pushes it
+    /// counts.
+    pub directories: BTreeMap<String, Directory>,
+    /// Whom the Cluster's pods believe on links.
+    pub members: Members,
     /// Events to record: once per change.
     pub events: Vec<Event>,
     /// Status to write.
     pub status: Vec<Status>,
+    /// What there is to own, and where it belongs.
+    pub plan: Plan,
     /// When to look again, though nothing happens.
     pub again: Option<Duration>,
+}
+
+/// Whom pods believe on links.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Members {
+    /// Whom server pods believe.
+    pub servers: link::Members,
+    /// Whom balancers believe.
+    pub balancers: link::Members,
 }
 
 /// An object to apply on the server side, with all fields that the manager wants.
@@ -74,6 +92,7 @@ pub enum Object {
     Pod(Box<Pod>),
     Service(Box<Service>),
     PodDisruptionBudget(Box<PodDisruptionBudget>),
+    Deployment(Box<Deployment>),
     Feed(Box<Feed>),
     Stream(Box<Stream>),
 }
@@ -98,6 +117,7 @@ pub enum Kind {
     Pod,
     Service,
     PodDisruptionBudget,
+    Deployment,
     Feed,
     Stream,
 }

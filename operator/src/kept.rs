@@ -30,6 +30,15 @@ pub struct Placement {
 }
 
 impl Placement {
+    /// Both together.
+    #[must_use]
+    pub fn and(&self, others: &Self) -> Self {
+        let mut all = self.clone();
+        all.feeds.extend(others.feeds.clone());
+        all.streams.extend(others.streams.clone());
+        all
+    }
+
     /// Whether nobody is in it.
     pub fn is_empty(&self) -> bool {
         self.feeds.is_empty() && self.streams.is_empty()
@@ -48,7 +57,12 @@ pub struct Slot<'a> {
     read: OnceCell<Objects>,
 }
 
-impl Slot<'_> {
+impl<'a> Slot<'a> {
+    /// Of the two objects; nobody is in it.
+    pub fn of(config_map: Option<&'a ConfigMap>, secret: Option<&'a Secret>) -> Self {
+        Self { config_map, secret, ..Self::default() }
+    }
+
     /// The configuration as YAML; empty if there is none.
     pub fn yaml(&self) -> &str {
         self.data("millrace.yaml")

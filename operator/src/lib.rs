@@ -6,17 +6,21 @@
 #![deny(missing_docs)]
 
 pub mod api;
+pub mod balancing;
 pub mod build;
 pub mod cli;
 pub mod controller;
 pub mod decide;
 pub mod decision;
 pub mod directory;
+pub mod failover;
+pub mod front;
 pub mod grouping;
 pub mod health;
 pub mod identity;
 pub mod kept;
 pub mod key;
+pub mod keys;
 pub mod labels;
 pub mod leader;
 pub mod link;
@@ -29,6 +33,7 @@ pub mod readiness;
 pub mod reason;
 pub mod resolve;
 pub mod run;
+pub mod scale;
 pub mod status;
 pub mod view;
 pub mod watch;

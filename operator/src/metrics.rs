@@ -30,6 +30,14 @@ pub struct Metrics {
     pub connected: IntGauge,
     /// Clusters that are known.
     pub clusters: IntGauge,
+    failovers: IntCounterVec,
+    failover: Histogram,
+    /// Leases that count.
+    pub leases: IntGauge,
+    /// Server pods that are not heard.
+    pub silent: IntGauge,
+    /// Server pods that are being emptied.
+    pub draining: IntGauge,
 }
 
 /// How a look at a Cluster ended.
@@ -91,7 +99,30 @@ impl Metrics {
             "Time from a change to the look at its Cluster.",
         ))?;
         registry.register(Box::new(waited.clone()))?;
+        let bare = |name: &str, help: &str| {
+            let gauge = IntGauge::new(format!("millrace_{name}"), help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        let failovers = IntCounterVec::new(
+            Opts::new("millrace_failovers_total", "Changes of the owner of a Feed, by cause."),
+            &["cause"],
+        )?;
+        registry.register(Box::new(failovers.clone()))?;
+        let failover = Histogram::with_opts(
+            HistogramOpts::new(
+                "millrace_failover_seconds",
+                "Time from when the owner of a Feed was heard last to the grant of the next one.",
+            )
+            .buckets(FAST.to_vec()),
+        )?;
+        registry.register(Box::new(failover.clone()))?;
         Ok(Self {
+            failovers,
+            failover,
+            leases: bare("leases", "Leases of Feeds and Streams that count.")?,
+            silent: bare("silent_pods", "Server pods that are not heard.")?,
+            draining: bare("draining_pods", "Server pods that are being emptied.")?,
             reconciles: counter("reconciles_total", "Looks at Clusters, by how they ended.", &["outcome"])?,
             errors: counter("errors_total", "What went wrong, by class.", &["class"])?,
             requests: counter(
@@ -157,6 +188,14 @@ impl Metrics {
     /// A configuration or directory was sent.
     pub fn pushed(&self, what: &'static str) {
         self.pushed.with_label_values(&[what]).inc();
+    }
+
+    /// A Feed has another owner, for a cause; and how long after the one before was heard last.
+    pub fn failed_over(&self, cause: &'static str, took: Option<Duration>) {
+        self.failovers.with_label_values(&[cause]).inc();
+        if let Some(took) = took {
+            self.failover.observe(took.as_secs_f64());
+        }
     }
 
     /// As Prometheus reads it.

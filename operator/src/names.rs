@@ -17,18 +17,33 @@ pub fn slot(cluster: &str, founder: &str, founder_uid: &str) -> String {
     format!("{cluster}-{}-{hash}", founder.trim_end_matches('-'))
 }
 
+/// The Lease of a Feed, or of a Stream.
+pub fn lease(cluster: &str, name: &str, uid: &str) -> String {
+    slot(cluster, name, uid)
+}
+
 /// The name of a pod: another for another template, and for each pod of the slot that died.
 pub fn pod(slot: &str, template: &str, dead: &[&str]) -> String {
     let parts: Vec<&str> = std::iter::once(template).chain(dead.iter().copied()).collect();
     format!("{slot}-{}", short(&parts))
 }
 
-/// The Service that viewers reach.
+/// The Service that viewers reach, and what runs behind it: the Deployment, its `ConfigMap` and Secret, its budget.
 pub fn balancers(cluster: &str) -> String {
     format!("{cluster}-balancers")
 }
 
-/// The `PodDisruptionBudget` of the media pods.
+/// Whether a slot is that of balancers: the names of all others end in a hash of five letters.
+pub fn is_balancers(slot: &str) -> bool {
+    slot.ends_with("-balancers")
+}
+
+/// The headless Service by which server pods find every balancer.
+pub fn link(cluster: &str) -> String {
+    format!("{cluster}-link")
+}
+
+/// The `PodDisruptionBudget` of the server pods.
 pub fn servers(cluster: &str) -> String {
     format!("{cluster}-servers")
 }
@@ -41,7 +56,12 @@ pub fn short(parts: &[&str]) -> String {
 
 /// A hash in hexadecimal: 32 digits.
 pub fn hash(parts: &[&str]) -> String {
-    digest(parts).iter().take(16).fold(String::new(), |mut text, byte| {
+    hex(digest(parts).get(..16).unwrap_or_default())
+}
+
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
@@ -77,5 +97,6 @@ mod tests {
         assert_ne!(pod("s", "t", &[]), pod("s", "t", &["dead"]));
         assert_ne!(pod("s", "t", &["a", "b"]), pod("s", "t", &["ab"]));
         assert!(slot("default", "door", "x").starts_with("default-door-"));
+        assert!(is_balancers(&balancers("default")) && !is_balancers(&slot("default", "balancers", "x")));
     }
 }

@@ -107,10 +107,26 @@ reasons! {
     PodSilent: true;
     /// The media pod does not run the newest configuration yet.
     ConfigurationPending: false;
-    /// All media pods are Ready.
+    /// All server pods and balancers are Ready.
     ServersReady: false;
-    /// Some media pods are not Ready.
+    /// Some server pods are not Ready.
     ServersNotReady: false;
+    /// Some balancers are not Ready.
+    BalancersNotReady: false;
+    /// All balancers are Ready.
+    BalancersReady: false;
+    /// It has another owner: the one before is gone, was started anew, or its Lease was lost.
+    FailedOver: true;
+    /// It was moved to another media pod, which was ready before the old one stopped.
+    Moved: false;
+    /// So many media pods fell silent at once that nothing is failed over for silence.
+    FailoverPaused: true;
+    /// Silence of a media pod is believed.
+    FailoverWatches: false;
+    /// Media pods are being emptied.
+    Draining: false;
+    /// No media pod is being emptied.
+    NotDraining: false;
     /// The cloud has given the Service no address yet.
     AddressPending: false;
     /// Viewers can reach it.

@@ -21,11 +21,16 @@ use crate::{
     api,
     cli::Cli,
     controller::{Controller, Parts, Teller, Writer, queue::Queue},
+    failover::{
+        guards::Guards,
+        hands::{Founds, Real},
+    },
     health,
     identity::{Identity, identity},
     key::ClusterKey,
+    keys::Derived,
     leader::{self, Election, Term},
-    link::{Around, Link},
+    link::{Around, Link, Watchers},
     metrics::Metrics,
     readiness::Readiness,
     view::Settings,
@@ -84,6 +89,7 @@ struct Shared {
     stores: Arc<Stores>,
     term: Arc<Term>,
     queue: Arc<Queue<ClusterKey>>,
+    guards: Watchers,
 }
 
 impl Shared {
@@ -93,13 +99,18 @@ impl Shared {
             Config::infer().await.context("no way to the API server: neither in a pod nor a kubeconfig")?;
         let client = api::client(config.clone(), &metrics).context("no client of the API server")?;
         let stores = Arc::new(Stores::new(client.clone(), &cli.namespace));
-        Ok(Self { cli, config, client, metrics, stores, term: Arc::default(), queue: Arc::default() })
+        let (term, queue, guards) = (Arc::default(), Arc::default(), Watchers::default());
+        Ok(Self { cli, config, client, metrics, stores, term, queue, guards })
     }
 
     /// Who does not lead keeps no queue: it begins with everything when it does.
     fn touch(&self) -> Touch {
         let (queue, term) = (Arc::clone(&self.queue), Arc::clone(&self.term));
+        let guards = Arc::clone(&self.guards);
         Arc::new(move |cluster| {
+            if let Some(guards) = guards.get() {
+                guards.touch(&cluster);
+            }
             if term.leads() {
                 queue.touch(&cluster);
             }
@@ -114,6 +125,31 @@ impl Shared {
             operator_address: self.cli.link(),
             operator_certificate: identity.certificate.certificate.clone(),
             token_key: identity.token_key.clone(),
+            key_rotation: self.cli.rotate_keys_every,
+            derived: Derived::default(),
+        }
+    }
+
+    /// What carries out failover: with requests of its own, so that nothing waits behind a reconcile.
+    fn hands(&self, link: &Arc<Link>, founds: &Founds, touch: Touch) -> Real {
+        let (stores, metrics) = (Arc::clone(&self.stores), Arc::clone(&self.metrics));
+        let term = Arc::clone(&self.term);
+        let (own, same) = (Arc::clone(&stores), Arc::clone(&metrics));
+        Real {
+            client: self.client.clone(),
+            writer: Writer::new(self.client.clone(), own, Arc::clone(&term), same),
+            teller: Teller::new(
+                self.client.clone(),
+                Arc::clone(&stores),
+                Arc::clone(&metrics),
+                self.cli.pod_name.clone(),
+            ),
+            stores,
+            term,
+            link: Arc::clone(link),
+            metrics,
+            touch,
+            founds: founds.clone(),
         }
     }
 
@@ -124,7 +160,8 @@ impl Shared {
             stores: Arc::clone(&self.stores),
             term: Arc::clone(&self.term),
             metrics: Arc::clone(&self.metrics),
-            touch,
+            touch: Arc::clone(&touch),
+            guards: Arc::clone(&self.guards),
         };
         let listen = self.cli.link_listen;
         let options = Options { listen, replica: self.cli.pod_name.clone(), ..Options::default() };
@@ -132,6 +169,13 @@ impl Shared {
         let (link, events) = link.with_context(|| format!("--link-listen {listen}"))?;
         info!(address = %listen, "listens for media pods");
         let listens_since = Instant::now();
+        let founds = Founds::default();
+        let hands = self.hands(&link, &founds, touch);
+        let guards = Guards::new(hands, Arc::clone(&settings)).context("no keys for grants")?;
+        // Nobody else sets it.
+        let _ = self.guards.set(Arc::clone(&guards));
+        let judging = Arc::clone(&guards);
+        let judges = tokio::spawn(async move { judging.run().await });
         let listening = Arc::clone(&link);
         let hears = tokio::spawn(async move { listening.run(events).await });
 
@@ -143,10 +187,22 @@ impl Shared {
             Writer::new(self.client.clone(), Arc::clone(&stores), Arc::clone(&term), Arc::clone(&metrics));
         let teller = Teller::new(self.client, Arc::clone(&stores), Arc::clone(&metrics), replica);
         let queue = self.queue;
-        let parts = Parts { stores, link, settings, term, queue, writer, teller, metrics, listens_since };
+        let parts = Parts {
+            stores,
+            link,
+            settings,
+            term,
+            queue,
+            writer,
+            teller,
+            metrics,
+            listens_since,
+            guards,
+            founds,
+        };
         let (stop, stopping) = watch::channel(false);
         let controls = tokio::spawn(Controller::new(parts).run(stopping));
-        Ok(Working { election, controls, hears, stop })
+        Ok(Working { election, controls, hears, judges, stop })
     }
 }
 
@@ -155,6 +211,7 @@ struct Working {
     election: Election,
     controls: JoinHandle<()>,
     hears: JoinHandle<()>,
+    judges: JoinHandle<()>,
     stop: watch::Sender<bool>,
 }
 
@@ -166,6 +223,7 @@ impl Working {
             () = told.stopped() => {}
         }
         info!("stops");
+        self.judges.abort();
         // Who is gone needs not be told.
         let _ = self.stop.send(true);
         // Nobody may lead before what is under way here has ended.

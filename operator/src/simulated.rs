@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::SignedDuration;
 use k8s_openapi::{
-    api::core::v1::{ConfigMap, Pod, PodCondition, Secret, Service},
+    api::{
+        apps::v1::Deployment,
+        core::v1::{ConfigMap, Pod, PodCondition, Secret, Service},
+    },
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
 };
 use kube::{Resource, ResourceExt};
@@ -28,6 +31,8 @@ pub struct Simulated {
     pub doing: BTreeMap<String, Doing>,
     /// Pods that are made while this is false never become Ready.
     pub kubelet: bool,
+    /// What balancers report of their sessions, by the pod's name; 0 of those that are not in it.
+    pub sessions: BTreeMap<String, u32>,
     next: u64,
 }
 
@@ -39,6 +44,8 @@ pub fn settings() -> Settings {
         operator_address: "millrace-operator-link.millrace-system.svc:9443".into(),
         operator_certificate: "-----BEGIN CERTIFICATE-----".into(),
         token_key: b"key".to_vec(),
+        key_rotation: crate::keys::PERIOD,
+        derived: crate::keys::Derived::default(),
     }
 }
 
@@ -57,14 +64,27 @@ impl Simulated {
             config_maps: vec![],
             slot_secrets: vec![],
             pods: vec![],
+            balancers: vec![],
+            balancers_config: None,
+            balancers_secret: None,
+            deployments: vec![],
             services: vec![],
             budgets: vec![],
             nodes: vec!["10.0.0.2".parse().unwrap(), "10.0.0.1".parse().unwrap()],
+            owners: BTreeMap::new(),
+            found: crate::failover::carry::Found::default(),
             reports: BTreeMap::new(),
             settings: Arc::new(settings()),
             now: "2026-01-01T00:00:00Z".parse().unwrap(),
         };
-        let mut all = Self { view, events: vec![], doing: BTreeMap::new(), kubelet: true, next: 0 };
+        let mut all = Self {
+            view,
+            events: vec![],
+            doing: BTreeMap::new(),
+            kubelet: true,
+            sessions: BTreeMap::new(),
+            next: 0,
+        };
         all.write(yaml);
         all
     }
@@ -185,11 +205,35 @@ impl Simulated {
 
     fn apply(&mut self, apply: &Apply) {
         match apply.object.clone() {
+            Object::ConfigMap(it) if it.name_any() == "default-balancers" => {
+                let mut there: Vec<_> = self.view.balancers_config.take().into_iter().collect();
+                self.merged(*it, &mut there, |old: &mut ConfigMap, new| old.data = new.data);
+                self.view.balancers_config = there.pop();
+            }
+            Object::Secret(it) if it.name_any() == "default-balancers" => {
+                let mut there: Vec<_> = self.view.balancers_secret.take().into_iter().collect();
+                self.merged(*it, &mut there, |old: &mut Secret, new| old.data = new.data);
+                self.view.balancers_secret = there.pop();
+            }
+            Object::Deployment(it) => self.merge(
+                *it,
+                |view| &mut view.deployments,
+                |old: &mut Deployment, new| {
+                    old.spec = new.spec;
+                    // What the API server fills in.
+                    let spec = old.spec.as_mut().unwrap();
+                    spec.revision_history_limit = Some(10);
+                    spec.template.spec.as_mut().unwrap().dns_policy = Some("ClusterFirst".into());
+                },
+            ),
             Object::ConfigMap(it) => {
                 self.merge(*it, |view| &mut view.config_maps, |old: &mut ConfigMap, new| old.data = new.data);
             }
             Object::Secret(it) => {
                 self.merge(*it, |view| &mut view.slot_secrets, |old: &mut Secret, new| old.data = new.data);
+            }
+            Object::Pod(it) if it.name_any().starts_with("default-balancers-") => {
+                self.merge(*it, |view| &mut view.balancers, |_, _| {});
             }
             Object::Pod(it) => self.merge(
                 *it,
@@ -208,7 +252,7 @@ impl Simulated {
                     for port in old.spec.as_mut().unwrap().ports.iter_mut().flatten() {
                         port.node_port = Some(30000 + port.port % 1000);
                     }
-                    old.spec.as_mut().unwrap().cluster_ip = Some("10.96.0.1".into());
+                    old.spec.as_mut().unwrap().cluster_ip.get_or_insert_with(|| "10.96.0.1".into());
                 },
             ),
             Object::PodDisruptionBudget(it) => {
@@ -233,11 +277,24 @@ impl Simulated {
         list: impl Fn(&mut View) -> &mut Vec<Arc<K>>,
         into: impl Fn(&mut K, K),
     ) {
+        let mut all = std::mem::take(list(&mut self.view));
+        self.merged(new, &mut all, into);
+        *list(&mut self.view) = all;
+    }
+
+    fn merged<K: Resource<DynamicType = ()> + Clone>(
+        &mut self,
+        new: K,
+        all: &mut Vec<Arc<K>>,
+        into: impl Fn(&mut K, K),
+    ) {
         let name = new.name_any();
-        let old = list(&mut self.view).iter().find(|it| it.name_any() == name).cloned();
+        let old = all.iter().find(|it| it.name_any() == name).cloned();
         let mut meta = self.meta(&name, old.as_ref().map(|it| it.meta()));
         let wanted = new.meta().clone();
         meta.labels.get_or_insert_default().extend(wanted.labels.unwrap_or_default());
+        // What a manager leaves out of what it set before is taken away.
+        meta.annotations.get_or_insert_default().remove(labels::FEWER);
         meta.annotations.get_or_insert_default().extend(wanted.annotations.unwrap_or_default());
         if wanted.owner_references.is_some() {
             meta.owner_references = wanted.owner_references;
@@ -245,7 +302,7 @@ impl Simulated {
         let mut merged = old.map_or_else(|| new.clone(), |old| old.as_ref().clone());
         into(&mut merged, new);
         *merged.meta_mut() = meta;
-        put(list(&mut self.view), merged);
+        put(all, merged);
     }
 
     fn delete(&mut self, delete: &Delete) {
@@ -260,13 +317,39 @@ impl Simulated {
             Kind::Pod => drop_from(&mut self.view.pods, delete),
             Kind::Service => drop_from(&mut self.view.services, delete),
             Kind::PodDisruptionBudget => drop_from(&mut self.view.budgets, delete),
+            Kind::Deployment => drop_from(&mut self.view.deployments, delete),
             Kind::Feed => drop_from(&mut self.view.feeds, delete),
             Kind::Stream => drop_from(&mut self.view.streams, delete),
         }
     }
 
+    /// As many balancers as the Deployment wants, all of its newest template.
+    fn deployment_controller(&mut self) {
+        let Some(deployment) = self.view.deployments.first().cloned() else { return };
+        let spec = deployment.spec.as_ref().unwrap();
+        let old = |pod: &Arc<Pod>| pod.metadata.labels != spec.template.metadata.as_ref().unwrap().labels;
+        self.view.balancers.retain(|pod| !old(pod));
+        while self.view.balancers.len() > spec.replicas.unwrap() as usize {
+            let cost = |pod: &Arc<Pod>| {
+                pod.annotations().get(labels::COST).map_or(0, |cost| cost.parse::<i32>().unwrap())
+            };
+            let first = self.view.balancers.iter().map(cost).min();
+            let goes = self.view.balancers.iter().position(|pod| Some(cost(pod)) == first);
+            self.view.balancers.remove(goes.unwrap());
+        }
+        while self.view.balancers.len() < spec.replicas.unwrap() as usize {
+            let name = format!("default-balancers-{}", self.next);
+            let mut metadata = self.meta(&name, None);
+            metadata.labels = spec.template.metadata.as_ref().unwrap().labels.clone();
+            let pod = Pod { metadata, spec: spec.template.spec.clone(), status: None };
+            self.view.balancers.push(Arc::new(pod));
+        }
+    }
+
     fn kubelet(&mut self) {
-        for (place, pod) in self.view.pods.iter_mut().enumerate() {
+        self.deployment_controller();
+        let all = self.view.pods.iter_mut().chain(&mut self.view.balancers);
+        for (place, pod) in all.enumerate() {
             let mut new = pod.as_ref().clone();
             let status = new.status.get_or_insert_default();
             if status.phase.is_none() {
@@ -284,19 +367,21 @@ impl Simulated {
 
     fn reports(&mut self) {
         let mut reports = BTreeMap::new();
-        for pod in self.view.pods.iter().filter(|pod| crate::build::rollout::is_ready(pod)) {
-            let Some(map) = self
-                .view
-                .config_maps
-                .iter()
-                .find(|map| pod.labels().get(labels::SLOT) == Some(&map.name_any()))
+        let all = self.view.pods.iter().chain(&self.view.balancers);
+        for pod in all.filter(|pod| crate::build::rollout::is_ready(pod)) {
+            let maps = self.view.config_maps.iter().chain(&self.view.balancers_config);
+            let Some(map) =
+                maps.into_iter().find(|map| pod.labels().get(labels::SLOT) == Some(&map.name_any()))
             else {
                 continue;
             };
             let data = map.data.clone().unwrap();
             let objects = millrace_crds::read("millrace.yaml", &data["millrace.yaml"]).unwrap().objects;
             let doing = |name: &String| (name.clone(), self.doing.get(name).cloned().unwrap_or_default());
+            let sessions =
+                labels::is_balancer(pod).then(|| self.sessions.get(&pod.name_any()).copied().unwrap_or(0));
             let report = Reported {
+                sessions,
                 boot: "boot".into(),
                 revision: data["revision"].parse().unwrap(),
                 refused: None,
@@ -363,7 +448,7 @@ pub fn is_empty(decision: &Decision) -> bool {
         && decision.delete.is_empty()
         && decision.status.is_empty()
         && decision.events.is_empty()
-        && decision.again.is_none()
+        && decision.again.is_none_or(|again| again == crate::balancing::LOOK)
 }
 
 fn put<K: Resource<DynamicType = ()>>(all: &mut Vec<Arc<K>>, new: K) {

@@ -1,9 +1,10 @@
 //! What is seen of one Cluster, when it is decided what is to be done about it.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::api::{
+    apps::v1::Deployment,
     core::v1::{ConfigMap, Pod, Secret, Service},
     policy::v1::PodDisruptionBudget,
 };
@@ -12,6 +13,8 @@ use millrace_crds::{
     kinds::{Cluster, Feed, Room, Stream},
 };
 use millrace_report::message::{Doing, Refused};
+
+use crate::keys::Derived;
 
 /// All that is known of one Cluster at one time. Objects are those of its namespace that name it (`clusterRef`), or
 /// that carry its label (`millrace.dev/cluster`).
@@ -37,8 +40,16 @@ pub struct View {
     pub config_maps: Vec<Arc<ConfigMap>>,
     /// Slots' Secrets.
     pub slot_secrets: Vec<Arc<Secret>>,
-    /// Media pods.
+    /// Server pods: media pods that run Feeds and Streams.
     pub pods: Vec<Arc<Pod>>,
+    /// Balancers: media pods that viewers connect to.
+    pub balancers: Vec<Arc<Pod>>,
+    /// The balancers' `ConfigMap`.
+    pub balancers_config: Option<Arc<ConfigMap>>,
+    /// The balancers' Secret.
+    pub balancers_secret: Option<Arc<Secret>>,
+    /// Deployments.
+    pub deployments: Vec<Arc<Deployment>>,
     /// Services.
     pub services: Vec<Arc<Service>>,
     /// `PodDisruptionBudget`s.
@@ -46,6 +57,10 @@ pub struct View {
     /// Addresses that nodes are reached at from outside: external ones where there are any, else internal ones.
     /// Empty where the operator may not look at nodes.
     pub nodes: Vec<IpAddr>,
+    /// What is owned, and by whom, as Leases that the operator has signed say: grants by the UID of the Feed or Stream.
+    pub owners: BTreeMap<String, millrace_fencing::Grant>,
+    /// What was found of who is alive and who owns what.
+    pub found: crate::failover::carry::Found,
     /// What media pods reported, by the pod's UID; those whose heartbeats fail are missing.
     pub reports: BTreeMap<String, Reported>,
     /// The operator's own settings.
@@ -78,6 +93,8 @@ pub struct Reported {
     pub feeds: BTreeMap<String, Doing>,
     /// Its streams by name.
     pub streams: BTreeMap<String, Doing>,
+    /// Of a balancer: viewers and publishers.
+    pub sessions: Option<u32>,
 }
 
 /// The operator's own settings.
@@ -93,8 +110,12 @@ pub struct Settings {
     pub operator_address: String,
     /// The operator's certificate, in PEM: media pods trust this one and no other.
     pub operator_certificate: String,
-    /// What slots' tokens are derived from.
+    /// What slots' tokens and keys are derived from.
     pub token_key: Vec<u8>,
+    /// How long a generation of keys is in use.
+    pub key_rotation: Duration,
+    /// Public keys that were derived before.
+    pub derived: Derived,
 }
 
 impl std::fmt::Debug for Settings {

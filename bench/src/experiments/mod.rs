@@ -1,5 +1,6 @@
 //! The experiments, each of which adds its lines to the report.
 
+pub mod balancer;
 pub mod fanout;
 pub mod idle;
 pub mod join;
@@ -35,6 +36,8 @@ pub enum Experiment {
     Idle,
     /// A reload with 1,000 streams, one of which changed
     Reload,
+    /// A balancer beside the server's own fan-out
+    Balancer,
 }
 
 /// What all experiments share.

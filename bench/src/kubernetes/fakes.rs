@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     pin::pin,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
@@ -20,7 +20,7 @@ use kube::{
 };
 use millrace_report::{
     client::{self, Told},
-    message::{Beat, Doing, Hello},
+    message::{Beat, Doing, Hello, Role},
     token,
 };
 use serde_json::Value;
@@ -114,6 +114,7 @@ fn hello(pod: &Pod, common: &Common) -> Hello {
         slot: slot.to_owned(),
         boot: "1".to_owned(),
         token: token::slot_token(&common.key, &common.namespace, slot),
+        role: if label(pod, "millrace.dev/role") == "balancer" { Role::Balancer } else { Role::Server },
     }
 }
 
@@ -148,11 +149,23 @@ fn be(
     async move {
         let (beat, beats) = watch::channel(Arc::new(first));
         let (_hello, hellos) = watch::channel(hello);
-        let client = client::Client::start(options, Told { hello: hellos, beat: beats });
+        let client = client::Client::start(options, Told { hello: hellos, beat: beats }, Instant::now());
         let mut news = client.heard().configuration;
-        while news.changed().await.is_ok() {
-            let Some(revision) = news.borrow_and_update().as_ref().map(|it| it.revision) else { continue };
-            beat.send_modify(|beat| Arc::make_mut(beat).revision = revision);
+        let Some(mut words) = client.words() else { return };
+        loop {
+            tokio::select! {
+                // Nobody is served here, so that whose frames count does not matter.
+                word = words.recv() => if word.is_none() { return },
+                changed = news.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let revision = news.borrow_and_update().as_ref().map(|it| it.revision);
+                    if let Some(revision) = revision {
+                        beat.send_modify(|beat| Arc::make_mut(beat).revision = revision);
+                    }
+                }
+            }
         }
     }
 }

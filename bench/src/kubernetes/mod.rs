@@ -1,12 +1,14 @@
-//! Measurements on a Kubernetes cluster: how soon the first byte comes, and how the operator takes many objects.
+//! Measurements on a Kubernetes cluster: how soon the first byte comes, how the operator takes many objects, and failover.
 //!
 //! Lowest first: [`api`], [`figures`], [`stats`], [`table`] and [`viewer`] know nothing of the rest; [`bare`] and
-//! [`first_byte`] are one measurement; [`kwok`], [`candidate`], [`fakes`] and [`scale`] the other.
+//! [`first_byte`] are one measurement; [`kwok`], [`candidate`], [`fakes`] and [`scale`] another; [`failover`] is made of what the tests
+//! on Kubernetes are made of.
 
 pub mod api;
 pub mod bare;
 pub mod candidate;
 pub mod deployed;
+pub mod failover;
 pub mod fakes;
 pub mod figures;
 pub mod first_byte;
@@ -34,6 +36,12 @@ pub struct Options {
     /// Rounds of the first byte
     #[arg(long, default_value_t = 10)]
     rounds: usize,
+    /// How often a server pod is killed
+    #[arg(long, default_value_t = 20)]
+    kills: usize,
+    /// Viewers meanwhile
+    #[arg(long, default_value_t = 40)]
+    viewers: usize,
     /// How many Streams, one number for each column; five on a Feed
     #[arg(long, value_delimiter = ',', default_values_t = [1, 1_000, 10_000])]
     streams: Vec<usize>,
@@ -64,6 +72,8 @@ pub enum What {
     FirstByte,
     /// Many objects, on fake nodes
     Scale,
+    /// From the end of an owner's process to the next picture
+    Failover,
 }
 
 /// Runs until it is measured, or interrupted; what was made is then removed.
@@ -86,6 +96,13 @@ async fn measure(options: &Options) -> Result<()> {
         first_byte::run(&client, options.rounds, &mut table).await?;
         let about = format!("{}, {} rounds", about(load), options.rounds);
         show("bench-first-byte", &about, &table, options)?;
+    }
+    if options.what.contains(&What::Failover) {
+        let load = proc::load();
+        let mut table = Table::new(failover::HEADINGS.map(str::to_owned));
+        failover::run(options.kills, options.viewers, &mut table).await?;
+        let about = format!("{}, {} kills, {} viewers", about(load), options.kills, options.viewers);
+        show("bench-failover", &about, &table, options)?;
     }
     if options.what.contains(&What::Scale) {
         let load = proc::load();

@@ -1,5 +1,6 @@
 //! What is measured: each server in a process and a cgroup of its own, ended when its [`Server`] is dropped.
 
+pub mod balanced;
 mod icecast;
 mod pod;
 pub mod tls;
@@ -85,6 +86,13 @@ pub fn free_addr() -> Result<SocketAddr> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
 }
 
+/// Makes a named pipe.
+fn fifo(dir: &Path) -> Result<PathBuf> {
+    let fifo = dir.join("feed.ts");
+    mknodat(CWD, &fifo, FileType::Fifo, Bits::from_raw_mode(0o600), 0)?;
+    Ok(fifo)
+}
+
 /// Program, arguments, and the user it must be.
 struct Program {
     argv: Vec<OsString>,
@@ -116,8 +124,7 @@ impl Server {
     /// Starts a server, plays to it, and waits until a viewer gets stream.
     pub fn start(kind: Kind, setup: &Setup<'_>) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("millrace-bench-").tempdir()?;
-        let fifo = dir.path().join("feed.ts");
-        mknodat(CWD, &fifo, FileType::Fifo, Bits::from_raw_mode(0o600), 0)?;
+        let fifo = fifo(dir.path())?;
         let addr = free_addr()?;
         let tls_addr = setup.tls.map(|_| free_addr()).transpose()?;
         let mut target = Target::Fifo(fifo.clone());

@@ -49,7 +49,7 @@ pub use upstream::{Upstream, UpstreamCredentials};
         label_selector_path = ".status.selector"
     ),
     printcolumn(name = "Servers", type_ = "integer", json_path = ".status.servers", description = "How many server pods are ready"),
-    printcolumn(name = "Balancers", type_ = "integer", json_path = ".status.balancers", description = "How many balancer pods are ready"),
+    printcolumn(name = "Balancers", type_ = "integer", json_path = ".status.balancers", description = "How many balancer pods there are"),
     printcolumn(name = "Feeds", type_ = "string", json_path = ".status.feeds.ready", description = "How many Feeds are ready"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Whether all is well"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", description = "Why it is, or is not, ready"),

@@ -30,6 +30,11 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     runtime().block_on(future)
 }
 
+/// Lets something run beside the test.
+pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {
+    runtime().spawn(future);
+}
+
 /// The one client of all tests.
 pub fn client() -> Client {
     static CLIENT: OnceLock<Client> = OnceLock::new();

@@ -2,7 +2,8 @@
 
 use crate::{OPERATOR, SYSTEM, kubectl};
 
-const KINDS: &str = "clusters,feeds,streams,rooms,pods,services,poddisruptionbudgets";
+const KINDS: &str =
+    "clusters.millrace.dev,feeds,streams,rooms,pods,deployments,services,leases,poddisruptionbudgets";
 
 /// The last `lines` of what a command prints.
 fn tail(title: &str, line: &str, lines: usize) {

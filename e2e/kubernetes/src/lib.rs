@@ -14,24 +14,33 @@
 )]
 
 mod cluster;
+mod crowd;
 mod dump;
 mod install;
 mod kinds;
 mod look;
+mod nodes;
 mod operator;
 mod programs;
 mod resources;
+mod scan;
 mod space;
 mod turn;
 mod viewer;
 mod wait;
 
 pub use cluster::{block_on, client};
+pub use crowd::{Crowd, Seen};
 pub use install::{install, install_crds};
 pub use look::{condition, is_ready, message, name, reason, uid, words};
+pub use nodes::{
+    Broken, Cordoned, Labelled, Opened, address_of, annotation, control_plane_and_workers, kill_bus, nodes,
+    nodes_ready, pod_is_gone,
+};
 pub use operator::{OPERATOR, Operator, SYSTEM};
 pub use programs::{Paused, Program, helm, kubectl, local, on_node, pause_node, tool};
-pub use resources::{cluster, feed, object, pattern, steady, stream, with};
+pub use resources::{cluster, feed, marked, object, pattern, steady, stream, with};
+pub use scan::{Found, Scan};
 pub use space::{Space, with_bare_namespace, with_temp_namespace, with_temp_namespace_alone};
 pub use turn::{alone, together};
 pub use viewer::{Address, curl, status_of};

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use http::Request;
-use kube::client::Body;
 use serde_json::{Value, json};
 
-use crate::{Space, await_condition, block_on, cluster::client_that_asks_once, is_ready, kubectl};
+use crate::{Space, await_condition, is_ready, kubectl};
 
 /// The namespace it is installed in.
 pub const SYSTEM: &str = "millrace-system";
@@ -58,24 +56,11 @@ impl Operator {
 
     /// What a path of the HTTP server of one of its pods answers, through the API server.
     pub fn get(self, pod: &str, path: &str) -> String {
-        // Not by kubectl, which does not show the body of an answer that is no 200.
-        let path = format!("/api/v1/namespaces/{SYSTEM}/pods/{pod}:8080/proxy{path}");
-        let client = client_that_asks_once();
-        let ask = async {
-            let request = Request::get(path).body(Body::empty()).ok()?;
-            let answer = client.send(request).await.ok()?;
-            answer.into_body().collect_bytes().await.ok()
-        };
-        String::from_utf8_lossy(&block_on(ask).unwrap_or_default()).into_owned()
+        Self::space().http(pod, 8080, path)
     }
 
     /// All metrics of one of its pods: by name and labels as they are written.
     pub fn metrics(self, pod: &str) -> BTreeMap<String, f64> {
-        let text = self.get(pod, "/metrics");
-        let lines = text.lines().filter(|line| !line.starts_with('#'));
-        lines
-            .filter_map(|line| line.rsplit_once(' '))
-            .filter_map(|(k, v)| Some((k.to_owned(), v.parse().ok()?)))
-            .collect()
+        Self::space().metrics(pod, 8080)
     }
 }

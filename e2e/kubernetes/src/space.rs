@@ -8,15 +8,17 @@ use std::{
     time::Duration,
 };
 
+use http::Request;
 use kube::{
     Api, Error,
     api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
+    client::Body,
 };
 use serde_json::{Value, json};
 
 use crate::{
-    Address, Program, block_on, client, dump, install, install_crds, is_ready, kinds, kubectl, turn, uid,
-    wait,
+    Address, Program, block_on, client, cluster::client_that_asks_once, dump, install, install_crds,
+    is_ready, kinds, kubectl, turn, uid, wait,
 };
 
 /// A namespace that enforces the Pod Security Standard `restricted`.
@@ -203,11 +205,58 @@ impl Space {
         self.awaits(&what, kind, name, |object| (crate::reason(object) == reason).then(|| object.clone()))
     }
 
-    /// Media pods that are not about to end, by name.
+    /// Pods that run Feeds and Streams and are not about to end, by name.
     pub fn pods(&self) -> Vec<Value> {
-        let mut all = self.list("Pod", "app.kubernetes.io/name=millrace");
+        self.pods_that_are("server")
+    }
+
+    /// Pods that viewers connect to and that are not about to end, by name.
+    pub fn balancers(&self) -> Vec<Value> {
+        self.pods_that_are("balancer")
+    }
+
+    fn pods_that_are(&self, role: &str) -> Vec<Value> {
+        let mut all = self.list("Pod", &format!("millrace.dev/role={role}"));
         all.retain(|pod| pod["metadata"].get("deletionTimestamp").is_none());
         all
+    }
+
+    /// The Lease of a Feed.
+    pub fn lease(&self, feed: &str) -> Option<Value> {
+        self.list("Lease", &format!("millrace.dev/feed={feed}")).pop()
+    }
+
+    /// The Lease of a Feed, once the pod that holds it is there, and that pod.
+    pub fn owner(&self, feed: &str) -> (Value, Value) {
+        wait::await_condition(&format!("Feed {feed} has an owner, who is there"), || {
+            let lease = self.lease(feed)?;
+            let holder = lease["spec"]["holderIdentity"].as_str()?;
+            let pod = self.pods().into_iter().find(|pod| holder.starts_with(&format!("{}_", uid(pod))))?;
+            Some((lease, pod))
+        })
+    }
+
+    /// What a path of an HTTP server in a pod answers, through the API server.
+    pub fn http(&self, pod: &str, port: u16, path: &str) -> String {
+        // Not by kubectl, which does not show the body of an answer that is no 200.
+        let path = format!("/api/v1/namespaces/{}/pods/{pod}:{port}/proxy{path}", self.name);
+        let client = client_that_asks_once();
+        let ask = async {
+            let request = Request::get(path).body(Body::empty()).ok()?;
+            let answer = client.send(request).await.ok()?;
+            answer.into_body().collect_bytes().await.ok()
+        };
+        String::from_utf8_lossy(&block_on(ask).unwrap_or_default()).into_owned()
+    }
+
+    /// All metrics of a pod: by name and labels as they are written.
+    pub fn metrics(&self, pod: &str, port: u16) -> BTreeMap<String, f64> {
+        let text = self.http(pod, port, "/metrics");
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines
+            .filter_map(|line| line.rsplit_once(' '))
+            .filter_map(|(k, v)| Some((k.to_owned(), v.parse().ok()?)))
+            .collect()
     }
 
     /// UIDs of media pods, by name.

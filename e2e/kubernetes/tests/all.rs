@@ -8,6 +8,7 @@
 )]
 
 mod crds;
+mod failover;
 mod faults;
 mod harness;
 mod helm;
@@ -16,6 +17,7 @@ mod nodes;
 mod operator;
 mod outage;
 mod paths;
+mod people;
 mod placement;
 mod quickstart;
 mod secrets;

@@ -172,7 +172,7 @@ fn what_is_edited_by_hand_is_put_right() {
         space.patch("ConfigMap", name(&slot), &json!({"data": {"millrace.yaml": "nonsense"}}));
         space.delete("Secret", name(&slot));
         await_condition("the Service selects the media pods again", || {
-            (space.get("Service", "default-balancers")["spec"]["selector"]["millrace.dev/role"] == "server")
+            (space.get("Service", "default-balancers")["spec"]["selector"]["millrace.dev/role"] == "balancer")
                 .then_some(())
         });
         await_condition("the budget is as before", || {

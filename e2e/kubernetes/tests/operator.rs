@@ -285,7 +285,9 @@ fn every_right_that_it_has_is_documented_and_used_and_it_has_no_other() {
         exercise(space);
         let mut unused: BTreeSet<_> =
             granted(&role["rules"]).union(&granted(&own["rules"])).cloned().collect();
-        unused.retain(|right| !right.ends_with("/finalizers"));
+        // These only where somebody else writes to the same object at the same time.
+        let seldom = ["get feeds", "get leases"];
+        unused.retain(|right| !right.ends_with("/finalizers") && !seldom.contains(&right.as_str()));
         let began = Instant::now();
         loop {
             let asked = asked();

@@ -9,10 +9,10 @@ use k8s_openapi::{
     },
     apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
 };
-use millrace_crds::{FinalSource, Resolved, shared::Resources};
+use millrace_crds::{FinalCluster, FinalSource, Resolved, shared::Resources};
 
-use super::{resources, volumes::mount};
-use crate::{labels, resolve::INTERNAL, view::Settings};
+use super::{Owner, balancers::LINK, resources, volumes::mount};
+use crate::{labels, names, resolve::INTERNAL, view::Settings};
 
 const AGENT: &str = "/millrace/bin/millrace-exec";
 
@@ -106,6 +106,7 @@ pub fn transcoder(settings: &Settings, it: &Transcoder) -> Container {
 
 /// The media pod itself.
 pub fn bus(
+    owner: &Owner,
     settings: &Settings,
     image: &str,
     slot: &str,
@@ -123,18 +124,9 @@ pub fn bus(
     for it in transcoders {
         args.extend(["--runner".to_owned(), format!("{}={}", it.image, it.socket())]);
     }
-    args.extend(words(&[
-        "--internal",
-        &internal,
-        "--operator",
-        &settings.operator_address,
-        "--operator-ca",
-        "/etc/millrace/secret/operator.crt",
-        "--operator-token",
-        "/etc/millrace/secret/token",
-        "--slot",
-        slot,
-    ]));
+    let balancers = format!("{}.{}.svc:{LINK}", names::link(&owner.name), owner.namespace);
+    args.extend(words(&["--internal", &internal, "--link-to", &balancers]));
+    args.extend(membership(settings, slot));
     let mut mounts =
         vec![mount("config", "/etc/millrace/config", true), mount("secret", "/etc/millrace/secret", true)];
     mounts
@@ -144,21 +136,9 @@ pub fn bus(
         image: Some(image.to_owned()),
         image_pull_policy: settings.image_pull_policy.clone(),
         args: Some(args),
-        env: Some(vec![
-            field("POD_NAMESPACE", "metadata.namespace"),
-            field("POD_NAME", "metadata.name"),
-            field("POD_UID", "metadata.uid"),
-            field("POD_TEMPLATE", &format!("metadata.labels['{}']", labels::TEMPLATE)),
-        ]),
-        ports: Some(ports(part)),
-        // Enough that the node's pressure takes others first, and little enough that any node has it.
-        resources: Some(ResourceRequirements {
-            requests: Some(BTreeMap::from([
-                ("cpu".to_owned(), Quantity("10m".to_owned())),
-                ("memory".to_owned(), Quantity("32Mi".to_owned())),
-            ])),
-            ..ResourceRequirements::default()
-        }),
+        env: Some(env()),
+        ports: Some(ports(&part.cluster)),
+        resources: Some(modest()),
         volume_mounts: Some(mounts),
         readiness_probe: Some(probe("/readyz", 1, 3)),
         liveness_probe: Some(Probe { initial_delay_seconds: Some(10), ..probe("/healthz", 10, 3) }),
@@ -167,14 +147,7 @@ pub fn bus(
     }
 }
 
-fn ports(part: &Resolved) -> Vec<ContainerPort> {
-    let cluster = &part.cluster;
-    let tcp = |name: &str, number: u16| ContainerPort {
-        name: Some(name.to_owned()),
-        container_port: i32::from(number),
-        protocol: Some("TCP".to_owned()),
-        ..ContainerPort::default()
-    };
+pub(super) fn ports(cluster: &FinalCluster) -> Vec<ContainerPort> {
     [("http", &cluster.http), ("https", &cluster.https)]
         .into_iter()
         .filter_map(|(name, listener)| Some(tcp(name, listener.as_ref()?.port)))
@@ -182,7 +155,17 @@ fn ports(part: &Resolved) -> Vec<ContainerPort> {
         .collect()
 }
 
-fn probe(path: &str, period: i32, failures: i32) -> Probe {
+/// A port of TCP.
+pub(super) fn tcp(name: &str, number: u16) -> ContainerPort {
+    ContainerPort {
+        name: Some(name.to_owned()),
+        container_port: i32::from(number),
+        protocol: Some("TCP".to_owned()),
+        ..ContainerPort::default()
+    }
+}
+
+pub(super) fn probe(path: &str, period: i32, failures: i32) -> Probe {
     Probe {
         http_get: Some(HTTPGetAction {
             path: Some(path.to_owned()),
@@ -194,6 +177,45 @@ fn probe(path: &str, period: i32, failures: i32) -> Probe {
         failure_threshold: Some(failures),
         ..Probe::default()
     }
+}
+
+/// Enough that the node's pressure takes others first, and little enough that any node has it.
+pub(super) fn modest() -> ResourceRequirements {
+    ResourceRequirements {
+        requests: Some(BTreeMap::from([
+            ("cpu".to_owned(), Quantity("10m".to_owned())),
+            ("memory".to_owned(), Quantity("32Mi".to_owned())),
+        ])),
+        ..ResourceRequirements::default()
+    }
+}
+
+/// What a media pod is told of itself.
+pub(super) fn env() -> Vec<EnvVar> {
+    vec![
+        field("POD_NAMESPACE", "metadata.namespace"),
+        field("POD_NAME", "metadata.name"),
+        field("POD_UID", "metadata.uid"),
+        field("POD_TEMPLATE", &format!("metadata.labels['{}']", labels::TEMPLATE)),
+    ]
+}
+
+/// How a media pod reaches the operator, as the member of a slot.
+pub(super) fn membership(settings: &Settings, slot: &str) -> Vec<String> {
+    words(&[
+        "--operator",
+        &settings.operator_address,
+        "--operator-ca",
+        "/etc/millrace/secret/operator.crt",
+        "--operator-token",
+        "/etc/millrace/secret/token",
+        "--slot",
+        slot,
+        "--link-key",
+        "/etc/millrace/secret/member.key",
+        "--link-trust",
+        "/etc/millrace/config/members.json",
+    ])
 }
 
 fn field(name: &str, path: &str) -> EnvVar {
@@ -211,7 +233,7 @@ fn field(name: &str, path: &str) -> EnvVar {
 }
 
 /// What the Pod Security Standard `restricted` wants of each container.
-fn confined() -> SecurityContext {
+pub(super) fn confined() -> SecurityContext {
     SecurityContext {
         allow_privilege_escalation: Some(false),
         read_only_root_filesystem: Some(true),
@@ -220,6 +242,6 @@ fn confined() -> SecurityContext {
     }
 }
 
-fn words(words: &[&str]) -> Vec<String> {
+pub(super) fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }

@@ -8,7 +8,7 @@ use millrace_report::message::Configuration;
 use crate::{kept, kept::Placement, resolve::secrets};
 
 /// The most bytes of a `ConfigMap`'s data, and of a Secret's, less what else is in them.
-const LARGEST: usize = (1 << 20) - 4096;
+pub(super) const LARGEST: usize = (1 << 20) - 4096;
 
 /// What a slot runs.
 #[derive(Clone)]

@@ -1,5 +1,6 @@
 //! What Kubernetes is asked for. Each object has a file, and is built without looking at what is there.
 
+pub mod balancers;
 pub mod budget;
 pub mod config_map;
 pub mod containers;
@@ -16,6 +17,9 @@ pub mod volumes;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use crate::labels::Map;
+
+/// How long a media pod that is to end has for that, in seconds: its work moves to others, and viewers may watch on.
+pub const DRAIN: i64 = 30;
 
 /// The Cluster that owns everything.
 #[derive(Clone, Debug, PartialEq, Eq)]

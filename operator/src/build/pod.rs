@@ -4,11 +4,11 @@ use k8s_openapi::{
     api::core::v1::{
         Pod, PodSecurityContext, PodSpec, SeccompProfile, Sysctl, Toleration, TopologySpreadConstraint,
     },
-    apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta},
+    apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta},
 };
-use millrace_crds::Resolved;
+use millrace_crds::{FinalCluster, Resolved};
 
-use super::{Owner, containers, same, volumes};
+use super::{DRAIN, Owner, containers, same, volumes};
 use crate::{
     decision::{Apply, Manager, Object},
     labels, names,
@@ -33,7 +33,7 @@ pub fn template(owner: &Owner, settings: &Settings, slot: &str, part: &Resolved)
     let image = servers.image.as_ref().unwrap_or(&settings.media_pod_image);
     let transcoders = containers::transcoders(part);
     let (files, mounts) = volumes::files(part);
-    let mut bus = containers::bus(settings, image, slot, part, &transcoders);
+    let mut bus = containers::bus(owner, settings, image, slot, part, &transcoders);
     bus.volume_mounts.get_or_insert_default().extend(mounts);
     let mut all = vec![volumes::config(slot), volumes::secret(slot), volumes::empty("bin")];
     for it in &transcoders {
@@ -49,31 +49,52 @@ pub fn template(owner: &Owner, settings: &Settings, slot: &str, part: &Resolved)
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
         restart_policy: Some("Always".to_owned()),
-        termination_grace_period_seconds: Some(20),
-        security_context: Some(confined(part)),
+        termination_grace_period_seconds: Some(DRAIN + 10),
+        security_context: Some(confined(&part.cluster)),
         node_selector: (!servers.node_selector.is_empty()).then(|| servers.node_selector.clone()),
         affinity: servers.affinity.clone(),
         tolerations: Some(tolerations(&servers.tolerations)),
-        topology_spread_constraints: Some(vec![TopologySpreadConstraint {
-            max_skew: 1,
-            topology_key: "kubernetes.io/hostname".to_owned(),
-            when_unsatisfiable: "ScheduleAnyway".to_owned(),
-            label_selector: Some(LabelSelector {
-                // Its part a pod is told later, and it is counted from the first moment.
-                match_labels: Some(labels::map([(labels::CLUSTER, &owner.name)])),
-                ..LabelSelector::default()
-            }),
-            ..TopologySpreadConstraint::default()
-        }]),
+        topology_spread_constraints: Some(spread(owner, slot, part)),
         ..PodSpec::default()
     };
     let hash = names::hash_of(&spec).chars().take(16).collect();
     Template { spec, hash }
 }
 
+/// Server pods are spread over nodes; a standby is rather on another one than its fellow.
+fn spread(owner: &Owner, slot: &str, part: &Resolved) -> Vec<TopologySpreadConstraint> {
+    let all = vec![TopologySpreadConstraint {
+        max_skew: 1,
+        topology_key: "kubernetes.io/hostname".to_owned(),
+        when_unsatisfiable: "ScheduleAnyway".to_owned(),
+        label_selector: Some(LabelSelector {
+            match_labels: Some(labels::map([(labels::CLUSTER, &owner.name)])),
+            // Its part a pod is told later, and it is counted from the first moment.
+            match_expressions: Some(vec![LabelSelectorRequirement {
+                key: labels::ROLE.to_owned(),
+                operator: "NotIn".to_owned(),
+                values: Some(vec![labels::BALANCER.to_owned()]),
+            }]),
+        }),
+        ..TopologySpreadConstraint::default()
+    }];
+    let fellows = TopologySpreadConstraint {
+        max_skew: 1,
+        topology_key: "kubernetes.io/hostname".to_owned(),
+        when_unsatisfiable: "ScheduleAnyway".to_owned(),
+        label_selector: Some(LabelSelector {
+            match_labels: Some(labels::map([(labels::SLOT, slot)])),
+            ..LabelSelector::default()
+        }),
+        ..TopologySpreadConstraint::default()
+    };
+    let standby = part.feeds.values().any(|feed| feed.standby);
+    all.into_iter().chain(standby.then_some(fellows)).collect()
+}
+
 /// What the Pod Security Standard `restricted` wants of a pod.
-fn confined(part: &Resolved) -> PodSecurityContext {
-    let listeners = [part.cluster.http.as_ref(), part.cluster.https.as_ref()];
+pub(super) fn confined(cluster: &FinalCluster) -> PodSecurityContext {
+    let listeners = [cluster.http.as_ref(), cluster.https.as_ref()];
     let low = listeners.into_iter().flatten().any(|it| it.port < 1024);
     PodSecurityContext {
         run_as_non_root: Some(true),
@@ -92,7 +113,7 @@ fn confined(part: &Resolved) -> PodSecurityContext {
 
 /// A node that is gone is given up after five seconds, not after Kubernetes' five minutes; who says otherwise of a
 /// taint is heard.
-fn tolerations(said: &[Toleration]) -> Vec<Toleration> {
+pub(super) fn tolerations(said: &[Toleration]) -> Vec<Toleration> {
     let ours = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"].map(|taint| Toleration {
         key: Some(taint.to_owned()),
         operator: Some("Exists".to_owned()),

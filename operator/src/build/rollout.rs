@@ -21,39 +21,58 @@ use crate::{
 /// next one, too.
 const HASTY: Duration = Duration::from_secs(10);
 
+/// What a slot wants of its pods.
+pub struct Wants<'a> {
+    /// Its only Feed.
+    pub feed: Option<&'a str>,
+    /// Another pod is ready to take over.
+    pub standby: bool,
+    /// Whether a pod that is to go still owns something that others can be given.
+    pub busy: &'a dyn Fn(&Pod) -> bool,
+}
+
 /// Brings a slot's pods to where they should be, by one step.
 pub fn step(
     owner: &Owner,
     slot: &str,
     template: &Template,
-    feed: Option<&str>,
+    asked: &Wants<'_>,
     pods: &[&Pod],
     now: Timestamp,
     into: &mut Decision,
 ) {
     let (living, dead): (Vec<&Pod>, Vec<&Pod>) = pods.iter().copied().partition(|pod| lives(owner, pod));
-    let (mut right, mut others): (Vec<&Pod>, Vec<&Pod>) =
-        living.into_iter().partition(|pod| pod.labels().get(labels::TEMPLATE) == Some(&template.hash));
+    let count = 1 + usize::from(asked.standby);
+    let fits = |pod: &Pod| pod.labels().get(labels::TEMPLATE) == Some(&template.hash) && !is_emptied(pod);
+    let (mut right, mut others): (Vec<&Pod>, Vec<&Pod>) = living.into_iter().partition(|pod| fits(pod));
     best_first(&mut right);
     best_first(&mut others);
     let waits = right.is_empty().then(|| dead.iter().filter_map(|pod| waits(pod, now)).max()).flatten();
     if let Some(rest) = waits {
         into.again = Some(into.again.map_or(rest, |again| again.min(rest)));
-    } else if let Some(first) = right.first() {
-        mend(owner, slot, template, feed, first, into);
     } else {
-        let mut uids: Vec<&str> = dead.iter().filter_map(|pod| pod.metadata.uid.as_deref()).collect();
+        for there in right.iter().take(count) {
+            mend(owner, slot, template, asked.feed, there, into);
+        }
+    }
+    if waits.is_none() && right.len() < count {
+        let emptied = others.iter().filter(|pod| is_emptied(pod));
+        let others = dead.iter().chain(&right).chain(emptied);
+        let mut uids: Vec<&str> = others.filter_map(|pod| pod.metadata.uid.as_deref()).collect();
         uids.sort_unstable();
         let name = names::pod(slot, &template.hash, &uids);
-        let pod = pod::build(owner, slot, &name, template, feed);
+        let pod = pod::build(owner, slot, &name, template, asked.feed);
         into.apply.push(Apply { manager: Manager::Build, object: Object::Pod(Box::new(pod)) });
         into.apply.push(pod::role(owner, &name));
     }
     // One of the old ones stays until a new one is Ready.
     let stays = usize::from(!right.first().is_some_and(|pod| is_ready(pod)));
-    let gone = right.iter().skip(1).chain(others.iter().skip(stays));
-    let ended = dead.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none() && waits.is_none());
-    into.delete.extend(gone.chain(ended).copied().map(delete));
+    let gone = right.iter().skip(count).chain(others.iter().skip(stays));
+    let (busy, idle): (Vec<&Pod>, Vec<&Pod>) = gone.copied().partition(|pod| (asked.busy)(pod));
+    // What they own is moved first.
+    into.plan.outgoing.extend(busy.iter().filter_map(|pod| pod.metadata.uid.as_deref()?.parse().ok()));
+    let ended = dead.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none() && waits.is_none());
+    into.delete.extend(idle.into_iter().chain(ended).map(delete));
 }
 
 /// Labels and annotations change without another pod; images that somebody edited are put right.
@@ -97,6 +116,11 @@ pub fn lives(owner: &Owner, pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_none()
         && !matches!(phase, Some("Succeeded" | "Failed"))
         && owner.controls(&pod.metadata)
+}
+
+/// Whether somebody wants it emptied: another takes its place.
+fn is_emptied(pod: &Pod) -> bool {
+    pod.annotations().get(labels::DRAIN).is_some_and(|it| it == "true")
 }
 
 /// Whether Kubernetes says that a pod is Ready.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use millrace_report::{message::Configuration, token};
 
 use super::Owner;
-use crate::{kept::Placement, labels, view::Settings};
+use crate::{kept::Placement, keys, labels, view::Settings};
 
 /// Builds it.
 pub fn build(
@@ -15,15 +16,8 @@ pub fn build(
     slot: &str,
     placement: &Placement,
     configuration: &Configuration,
+    now: Timestamp,
 ) -> Secret {
-    let text = |text: &str| ByteString(text.as_bytes().to_vec());
-    let token = token::slot_token(&settings.token_key, &owner.namespace, slot);
-    let data = BTreeMap::from([
-        ("secrets.yaml".to_owned(), text(&configuration.secrets)),
-        ("revision".to_owned(), text(&configuration.revision.to_string())),
-        ("token".to_owned(), text(&token)),
-        ("operator.crt".to_owned(), text(&settings.operator_certificate)),
-    ]);
     let placement = serde_json::to_string(placement).unwrap_or_default();
     // The second copy of the placement: a ConfigMap that somebody deletes moves nothing.
     let annotations = labels::map([(labels::PLACEMENT, &placement)]);
@@ -31,7 +25,28 @@ pub fn build(
     Secret {
         metadata: owner.metadata(slot, labels::of_slot(&owner.name, slot), annotations),
         type_: Some("Opaque".to_owned()),
-        data: Some(data),
+        data: Some(data(owner, settings, slot, configuration, now)),
         ..Secret::default()
     }
+}
+
+/// What is in it.
+pub(super) fn data(
+    owner: &Owner,
+    settings: &Settings,
+    slot: &str,
+    configuration: &Configuration,
+    now: Timestamp,
+) -> BTreeMap<String, ByteString> {
+    let text = |text: &str| ByteString(text.as_bytes().to_vec());
+    let token = token::slot_token(&settings.token_key, &owner.namespace, slot);
+    let generation = keys::generation(now, settings.key_rotation);
+    let key = keys::member_pem(&settings.token_key, &owner.namespace, slot, generation);
+    BTreeMap::from([
+        ("secrets.yaml".to_owned(), text(&configuration.secrets)),
+        ("revision".to_owned(), text(&configuration.revision.to_string())),
+        ("token".to_owned(), text(&token)),
+        ("operator.crt".to_owned(), text(&settings.operator_certificate)),
+        ("member.key".to_owned(), text(&key)),
+    ])
 }

@@ -1,5 +1,4 @@
-//! `CLUSTER-balancers`: the Service that viewers reach. Until there are balancers it leads to the media pods, any of
-//! which answers any path of its Cluster.
+//! `CLUSTER-balancers`: the Service that viewers reach.
 
 use k8s_openapi::{
     api::core::v1::{Service, ServicePort, ServiceSpec},
@@ -10,7 +9,7 @@ use millrace_crds::{FinalCluster, kinds::ServiceType};
 use super::{Owner, same};
 use crate::{labels, names};
 
-/// Builds it; nothing where nothing is listened for that media pods serve.
+/// Builds it; nothing where nothing is listened for that balancers serve.
 pub fn build(owner: &Owner, cluster: &FinalCluster) -> Option<Service> {
     let ports: Vec<ServicePort> = [("http", &cluster.http), ("https", &cluster.https)]
         .into_iter()
@@ -36,12 +35,12 @@ pub fn build(owner: &Owner, cluster: &FinalCluster) -> Option<Service> {
     let service = Service {
         metadata: owner.metadata(
             &names::balancers(&owner.name),
-            labels::of_cluster(&owner.name),
+            labels::with(labels::of_cluster(&owner.name), "app.kubernetes.io/component", labels::BALANCER),
             cluster.service.annotations.clone(),
         ),
         spec: Some(ServiceSpec {
             type_: Some(type_.to_owned()),
-            selector: Some(labels::servers(&owner.name)),
+            selector: Some(labels::balancers(&owner.name)),
             ports: Some(ports),
             ..ServiceSpec::default()
         }),

@@ -9,6 +9,7 @@ use std::{
 
 use futures_util::{StreamExt as _, stream};
 use k8s_openapi::api::{
+    apps::v1::Deployment,
     core::v1::{ConfigMap, Pod, Secret, Service},
     policy::v1::PodDisruptionBudget,
 };
@@ -35,7 +36,7 @@ use crate::{
 const AT_ONCE: usize = 10;
 const REQUEST: Duration = Duration::from_secs(10);
 /// How long what was written may take to be seen.
-pub(super) const SEEN_WITHIN: Duration = Duration::from_secs(5);
+pub(crate) const SEEN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Writes to the API server.
 pub struct Writer {
@@ -147,6 +148,7 @@ impl Writer {
                 Kind::Pod => stores.pods.reaches(namespace, version, SEEN_WITHIN).await,
                 Kind::Service => stores.services.reaches(namespace, version, SEEN_WITHIN).await,
                 Kind::PodDisruptionBudget => stores.budgets.reaches(namespace, version, SEEN_WITHIN).await,
+                Kind::Deployment => stores.deployments.reaches(namespace, version, SEEN_WITHIN).await,
                 Kind::Feed => stores.feeds.reaches(namespace, version, SEEN_WITHIN).await,
                 Kind::Stream => stores.streams.reaches(namespace, version, SEEN_WITHIN).await,
             };
@@ -209,6 +211,7 @@ impl Writer {
             Object::PodDisruptionBudget(it) => {
                 self.patch::<PodDisruptionBudget, _>(at, &parameters, it).await
             }
+            Object::Deployment(it) => self.patch::<Deployment, _>(at, &parameters, it).await,
             Object::Feed(it) => self.patch::<Feed, _>(at, &parameters, it).await,
             Object::Stream(it) => self.patch::<Stream, _>(at, &parameters, it).await,
         }
@@ -227,7 +230,7 @@ impl Writer {
     }
 
     /// Asks in turn, and only while it leads.
-    pub(super) async fn ask<T>(
+    pub(crate) async fn ask<T>(
         &self,
         request: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, WriteError> {
@@ -250,6 +253,7 @@ impl Writer {
             Kind::Pod => self.remove(namespace, &delete, &stores.pods).await,
             Kind::Service => self.remove(namespace, &delete, &stores.services).await,
             Kind::PodDisruptionBudget => self.remove(namespace, &delete, &stores.budgets).await,
+            Kind::Deployment => self.remove(namespace, &delete, &stores.deployments).await,
             Kind::Feed => self.remove(namespace, &delete, &stores.feeds).await,
             Kind::Stream => self.remove(namespace, &delete, &stores.streams).await,
         };
@@ -310,6 +314,7 @@ fn kind(object: &Object) -> Kind {
         Object::Pod(_) => Kind::Pod,
         Object::Service(_) => Kind::Service,
         Object::PodDisruptionBudget(_) => Kind::PodDisruptionBudget,
+        Object::Deployment(_) => Kind::Deployment,
         Object::Feed(_) => Kind::Feed,
         Object::Stream(_) => Kind::Stream,
     }
@@ -322,6 +327,7 @@ const fn kind_name(kind: Kind) -> &'static str {
         Kind::Pod => "Pod",
         Kind::Service => "Service",
         Kind::PodDisruptionBudget => "PodDisruptionBudget",
+        Kind::Deployment => "Deployment",
         Kind::Feed => "Feed",
         Kind::Stream => "Stream",
     }
@@ -334,6 +340,7 @@ fn metadata(object: &Object) -> &kube::api::ObjectMeta {
         Object::Pod(it) => &it.metadata,
         Object::Service(it) => &it.metadata,
         Object::PodDisruptionBudget(it) => &it.metadata,
+        Object::Deployment(it) => &it.metadata,
         Object::Feed(it) => &it.metadata,
         Object::Stream(it) => &it.metadata,
     }

@@ -10,9 +10,11 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use crate::{
+    failover::{carry::Found, seal::Seals},
     key::ClusterKey,
     labels,
     link::{Heard, Link},
+    names,
     view::{Reported, Settings, Unreadable, View},
     watch::{Item, SecretError, Stores, Watched},
 };
@@ -44,6 +46,7 @@ pub async fn gather(
     stores: &Stores,
     link: &Link,
     settings: &Arc<Settings>,
+    (seals, found): (&Seals, &Found),
 ) -> Result<Gathered, SecretError> {
     let mut pile = Pile::default();
     let cluster = stores.clusters.get(&key.namespace, &key.name).into_iter().collect();
@@ -56,8 +59,14 @@ pub async fn gather(
         let beat = &cluster.spec.heartbeat;
         link.patience(key, Duration::from(beat.interval) * u32::from(beat.missed));
     }
-    let pods = readable(stores.pods.of(key));
-    let reports = reports(&pods, link.heard(key));
+    let all = readable(stores.pods.of(key));
+    let reports = reports(&all, link.heard(key));
+    let (balancers, pods) = all.into_iter().partition(|pod| labels::is_balancer(pod));
+    let (balancers_config, config_maps) = apart(readable(stores.config_maps.of(key)), key);
+    let (balancers_secret, slot_secrets) = apart(readable(stores.slot_secrets.of(key)), key);
+    let leases = readable(stores.leases.of(key));
+    let owners = leases.iter().filter_map(|lease| seals.read(lease).grant);
+    let owners = owners.map(|grant| (grant.feed.to_string(), grant)).collect();
     let view = View {
         namespace: key.namespace.clone(),
         name: key.name.clone(),
@@ -67,17 +76,30 @@ pub async fn gather(
         rooms,
         unreadable: pile.broken.iter().map(|broken| broken.object.clone()).collect(),
         secrets,
-        config_maps: readable(stores.config_maps.of(key)),
-        slot_secrets: readable(stores.slot_secrets.of(key)),
+        config_maps,
+        slot_secrets,
+        balancers_config,
+        balancers_secret,
+        deployments: readable(stores.deployments.of(key)),
         pods,
+        balancers,
         services: readable(stores.services.of(key)),
         budgets: readable(stores.budgets.of(key)),
         nodes: stores.nodes.addresses(),
+        owners,
+        found: found.clone(),
         reports,
         settings: Arc::clone(settings),
         now: Timestamp::now(),
     };
     Ok(Gathered { view, unreadable: pile.broken })
+}
+
+/// What is the balancers', and what is slots'.
+fn apart<K: Watched>(all: Vec<Arc<K>>, key: &ClusterKey) -> (Option<Arc<K>>, Vec<Arc<K>>) {
+    let name = names::balancers(&key.name);
+    let (balancers, slots): (Vec<_>, Vec<_>) = all.into_iter().partition(|it| it.name_any() == name);
+    (balancers.into_iter().next().filter(|it| it.meta().deletion_timestamp.is_none()), slots)
 }
 
 /// What was found beside objects that can be read.
@@ -126,9 +148,9 @@ fn reports(
         .into_iter()
         .filter(of_its_slot)
         .map(|(uid, heard)| {
-            let Heard { boot, revision, refused, feeds, streams, .. } = heard;
+            let Heard { boot, revision, refused, feeds, streams, sessions, .. } = heard;
             let (feeds, streams) = (Arc::unwrap_or_clone(feeds), Arc::unwrap_or_clone(streams));
-            (uid, Reported { boot, revision, refused, feeds, streams })
+            (uid, Reported { boot, revision, refused, feeds, streams, sessions })
         })
         .collect()
 }

@@ -6,6 +6,7 @@ pub mod queue;
 mod reconcile;
 mod tell;
 
+pub(crate) use apply::SEEN_WITHIN;
 pub use apply::{WriteError, Writer, Written};
 pub use gather::{Gathered, gather};
 pub use reconcile::{Controller, Parts};

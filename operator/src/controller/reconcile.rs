@@ -25,6 +25,10 @@ use crate::{
     build::rollout,
     decide::decide,
     decision::{Decision, Event, Status},
+    failover::{
+        guards::Guards,
+        hands::{Founds, Real},
+    },
     key::ClusterKey,
     leader::Term,
     link::{Link, Wanted},
@@ -67,6 +71,10 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// When this replica began to listen to media pods.
     pub listens_since: Instant,
+    /// Who judges who is alive.
+    pub guards: Arc<Guards<Real>>,
+    /// What they found.
+    pub founds: Founds,
 }
 
 /// Looks at Clusters while this replica leads.
@@ -139,8 +147,9 @@ impl Controller {
     async fn reconcile(&self, key: &ClusterKey) -> (Ended, Outcome) {
         let parts = &self.parts;
         let begun = Instant::now();
+        let (seals, found) = (parts.guards.seals(), parts.founds.of(key));
         let Gathered { view, unreadable } =
-            match gather(key, &parts.stores, &parts.link, &parts.settings).await {
+            match gather(key, &parts.stores, &parts.link, &parts.settings, (&seals, &found)).await {
                 Ok(gathered) => gathered,
                 Err(error) => {
                     parts.metrics.error(ErrorClass::Other);
@@ -150,6 +159,8 @@ impl Controller {
             };
         if is_empty(&view) {
             parts.link.forget(key);
+            parts.guards.forget(key);
+            parts.founds.forget(key);
             return (Ended::Gone, Outcome::Gone);
         }
         if let Some(wait) = self.deaf(&view) {
@@ -178,14 +189,17 @@ impl Controller {
 
     async fn carry_out(&self, key: &ClusterKey, view: &View, decision: Decision) -> (Ended, Outcome) {
         let parts = &self.parts;
-        let Decision { apply, delete, configurations, directory, events, status, again } = decision;
+        let Decision { apply, delete, configurations, directories, members, events, status, again, mut plan } =
+            decision;
         let namespace = view.namespace.as_str();
         let applied = parts.writer.apply(namespace, apply).await;
         let deleted = parts.writer.delete(namespace, delete).await;
         let kept = configurations.into_iter().filter(|(slot, _)| !applied.lost.contains(slot));
         let configurations = kept.map(|(slot, it)| (slot, Arc::new(it))).collect();
         if parts.term.leads() {
-            parts.link.want(key, Wanted { configurations, directory });
+            plan.placed.retain(|slot, _| !applied.lost.contains(slot));
+            parts.link.want(key, Wanted { configurations, directories, members });
+            parts.guards.plan(key, &plan);
         }
         let told = self.tell(view, status, events).await;
         parts.writer.seen(namespace, &applied).await;
@@ -288,6 +302,10 @@ fn is_empty(view: &View) -> bool {
         && view.config_maps.is_empty()
         && view.slot_secrets.is_empty()
         && view.pods.is_empty()
+        && view.balancers.is_empty()
+        && view.balancers_config.is_none()
+        && view.balancers_secret.is_none()
+        && view.deployments.is_empty()
         && view.services.is_empty()
         && view.budgets.is_empty()
 }

@@ -108,9 +108,11 @@ impl Teller {
         {
             fields.insert("uid".to_owned(), uid.into());
         }
-        let body = json!({
+        let mut body = json!({
             "apiVersion": K::api_version(&()), "kind": K::KIND, "metadata": metadata, "status": status,
         });
+        // Whoever gives an epoch away writes it, and nobody else.
+        body.get_mut("status").and_then(|it| it.as_object_mut()).map(|it| it.remove("epoch"));
         let api: Api<PartialObjectMeta<K>> = Api::namespaced(self.client.clone(), &view.namespace);
         let parameters = PatchParams::apply(Manager::Status.name()).force();
         let mut answer = writer.ask(api.patch_status(name, &parameters, &Patch::Apply(&body))).await;

@@ -6,13 +6,16 @@ use std::{
     time::Duration,
 };
 
-use millrace_report::message::{Beat, Configuration, Directory, Doing, Hello, Refused};
+use millrace_report::{
+    link::Members,
+    message::{Beat, Configuration, Directory, Doing, Hello, Refused},
+};
 use tokio::time::Instant;
 
 /// Three beats of a second: a Cluster's defaults.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-use crate::key::ClusterKey;
+use crate::{decision, key::ClusterKey, names};
 
 /// What a pod said.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +34,8 @@ pub struct Heard {
     pub feeds: Arc<BTreeMap<String, Doing>>,
     /// Its streams.
     pub streams: Arc<BTreeMap<String, Doing>>,
+    /// Of a balancer: viewers and publishers.
+    pub sessions: Option<u32>,
 }
 
 /// What a Cluster's pods are to be told.
@@ -38,8 +43,10 @@ pub struct Heard {
 pub struct Wanted {
     /// What each slot's pod is to run, by the slot's name.
     pub configurations: BTreeMap<String, Arc<Configuration>>,
-    /// Where everything is.
-    pub directory: Directory,
+    /// Where the feeds are that each slot's pod gets from others, by the slot's name.
+    pub directories: BTreeMap<String, Directory>,
+    /// Whom they believe on links.
+    pub members: decision::Members,
 }
 
 #[derive(Debug)]
@@ -56,7 +63,9 @@ struct Pod {
 #[derive(Debug, Default)]
 struct Known {
     configurations: BTreeMap<String, Arc<Configuration>>,
-    directory: Option<Arc<Directory>>,
+    directories: BTreeMap<String, Arc<Directory>>,
+    servers_trust: Arc<Members>,
+    balancers_trust: Arc<Members>,
     patience: Option<Duration>,
 }
 
@@ -93,6 +102,8 @@ impl Hub {
         pod.beaten = true;
         pod.silent = false;
         let heard = &mut pod.heard;
+        // It changes all the time: who needs it looks from time to time.
+        heard.sessions = beat.balancer.as_ref().map(|balancer| balancer.sessions);
         news |= replace(&mut heard.revision, beat.revision);
         news |= replace(&mut heard.refused, beat.refused);
         news |= replace(&mut heard.draining, beat.draining);
@@ -149,15 +160,19 @@ impl Hub {
         of.map(|(uid, _)| uid.clone()).collect()
     }
 
-    pub(super) fn want(&mut self, cluster: &ClusterKey, mut wanted: Wanted) {
+    pub(super) fn want(&mut self, cluster: &ClusterKey, wanted: Wanted) {
         let known = self.clusters.entry(cluster.clone()).or_default();
         known.configurations = wanted.configurations;
-        let before = known.directory.as_deref();
-        wanted.directory.revision = before.map_or(0, |directory| directory.revision);
-        if before != Some(&wanted.directory) {
-            wanted.directory.revision += 1;
-            known.directory = Some(Arc::new(wanted.directory));
-        }
+        let before = std::mem::take(&mut known.directories);
+        known.directories.extend(wanted.directories.into_iter().map(|(slot, mut directory)| {
+            let before = before.get(&slot);
+            directory.revision = before.map_or(0, |directory| directory.revision);
+            let same = before.filter(|before| ***before == directory).cloned();
+            let counted = move || Arc::new(Directory { revision: directory.revision + 1, ..directory });
+            (slot, same.unwrap_or_else(counted))
+        }));
+        renew(&mut known.servers_trust, wanted.members.servers);
+        renew(&mut known.balancers_trust, wanted.members.balancers);
         // A pod that had no configuration could not say of which Cluster it is.
         for pod in self.pods.values_mut().filter(|pod| pod.cluster.is_none()) {
             if pod.namespace == cluster.namespace && known.configurations.contains_key(&pod.heard.slot) {
@@ -170,14 +185,36 @@ impl Hub {
         self.clusters.remove(cluster);
     }
 
-    pub(super) fn to_tell(&self, uid: &str) -> (Option<Arc<Configuration>>, Option<Arc<Directory>>) {
+    pub(super) fn to_tell(&self, uid: &str) -> ToTell {
         let pod = self.pods.get(uid).filter(|pod| pod.beaten);
-        let known = pod.and_then(|pod| self.clusters.get(pod.cluster.as_ref()?));
-        let (Some(Pod { heard, .. }), Some(known)) = (pod, known) else { return (None, None) };
+        let cluster = pod.and_then(|pod| pod.cluster.as_ref());
+        let known = cluster.and_then(|cluster| Some((cluster, self.clusters.get(cluster)?)));
+        let (Some(Pod { heard, .. }), Some((cluster, known))) = (pod, known) else {
+            return ToTell::default();
+        };
         let refused = heard.refused.as_ref().map_or(0, |refused| refused.revision);
         let newer = |it: &&Arc<Configuration>| it.revision > heard.revision.max(refused);
-        let configuration = known.configurations.get(&heard.slot).filter(newer);
-        (configuration.cloned(), known.directory.clone())
+        let balances = heard.slot == names::balancers(&cluster.name);
+        let members = if balances { &known.balancers_trust } else { &known.servers_trust };
+        ToTell {
+            configuration: known.configurations.get(&heard.slot).filter(newer).cloned(),
+            directory: known.directories.get(&heard.slot).cloned(),
+            members: Some(members).filter(|members| !members.grant_keys.is_empty()).cloned(),
+        }
+    }
+}
+
+/// What one pod is to be told, if it was not already.
+#[derive(Debug, Default)]
+pub(super) struct ToTell {
+    pub(super) configuration: Option<Arc<Configuration>>,
+    pub(super) directory: Option<Arc<Directory>>,
+    pub(super) members: Option<Arc<Members>>,
+}
+
+fn renew<T: PartialEq>(old: &mut Arc<T>, new: T) {
+    if **old != new {
+        *old = Arc::new(new);
     }
 }
 
@@ -213,11 +250,12 @@ mod tests {
         let configuration =
             Configuration { revision, yaml: String::new(), secrets: String::new(), template: String::new() };
         let configurations = [("slot".to_owned(), Arc::new(configuration))].into();
-        Wanted { configurations, directory: Directory::default() }
+        let directories = [("slot".to_owned(), Directory::default())].into();
+        Wanted { configurations, directories, ..Wanted::default() }
     }
 
     fn told(hub: &Hub) -> (Option<u64>, Option<u64>) {
-        let (configuration, directory) = hub.to_tell("u");
+        let ToTell { configuration, directory, .. } = hub.to_tell("u");
         (configuration.map(|it| it.revision), directory.map(|it| it.revision))
     }
 
@@ -268,7 +306,36 @@ mod tests {
         hub.want(&cluster(), wanted(6));
         assert_eq!(told(&hub), (Some(6), Some(1)), "the same directory has the same revision");
         let directory = Directory { token: "t".to_owned(), ..Directory::default() };
-        hub.want(&cluster(), Wanted { directory, ..wanted(6) });
+        let directories = [("slot".to_owned(), directory)].into();
+        hub.want(&cluster(), Wanted { directories, ..wanted(6) });
         assert_eq!(told(&hub), (Some(6), Some(2)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn servers_and_balancers_are_told_whom_to_believe_each_their_own() {
+        let (mut hub, now) = (Hub::default(), Instant::now());
+        hub.joined(hello("server"), Some(cluster()), now);
+        hub.joined(Hello { slot: "main-balancers".to_owned(), ..hello("balancer") }, Some(cluster()), now);
+        for uid in ["server", "balancer"] {
+            hub.beat(uid, Beat::default(), now);
+        }
+        hub.want(&cluster(), wanted(1));
+        assert!(hub.to_tell("server").members.is_none(), "nobody is told to believe nobody");
+        let believed = |name: &str| {
+            let grant_keys = [("1".to_owned(), "key".to_owned())].into();
+            Members { grant_keys, members: [(name.to_owned(), Vec::new())].into() }
+        };
+        let members = decision::Members { servers: believed("balancers"), balancers: believed("slots") };
+        hub.want(&cluster(), Wanted { members: members.clone(), ..wanted(1) });
+        let told = ["server", "balancer"].map(|uid| hub.to_tell(uid).members.unwrap());
+        assert_eq!(
+            told.each_ref().map(|it| (**it).clone()),
+            [members.servers.clone(), members.balancers.clone()]
+        );
+        hub.want(&cluster(), Wanted { members, ..wanted(2) });
+        assert!(
+            Arc::ptr_eq(&told[0], &hub.to_tell("server").members.unwrap()),
+            "what is the same is not made again"
+        );
     }
 }

@@ -3,12 +3,12 @@
 mod hub;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
 use millrace_report::{
-    message::{Configuration, Directory, Hello},
+    message::{Hello, Role},
     server::{Event, Options, Server, ServerError},
     tls::CertificateAndKey,
     token,
@@ -17,15 +17,17 @@ use tokio::{sync::mpsc, time};
 use tracing::{debug, info};
 
 use crate::{
+    failover::{guards::Guards, hands::Real},
     key::ClusterKey,
     labels,
     leader::Term,
     metrics::Metrics,
+    names,
     watch::{Stores, Touch},
 };
 
-use hub::Hub;
 pub use hub::{Heard, Wanted};
+use hub::{Hub, ToTell};
 
 /// How often it is looked for pods that have become silent.
 const LOOK: Duration = Duration::from_millis(200);
@@ -41,7 +43,12 @@ pub struct Around {
     pub metrics: Arc<Metrics>,
     /// Told of Clusters whose pods have something new.
     pub touch: Touch,
+    /// Told of all that media pods say, for who judges who is alive.
+    pub guards: Watchers,
 }
+
+/// Who judges who is alive: there when the rest has begun.
+pub type Watchers = Arc<OnceLock<Arc<Guards<Real>>>>;
 
 /// The status connections of this replica.
 pub struct Link {
@@ -67,6 +74,7 @@ impl Link {
             if !token::same(&hello.token, &token) {
                 return Err(format!("the token is not that of slot {}/{}", hello.namespace, hello.slot));
             }
+            plays_its_part(hello)?;
             is_who_it_says(hello, &stores)
         };
         let (server, events) = Server::start(options, certificate, authenticate).await?;
@@ -97,12 +105,19 @@ impl Link {
     fn take(&self, event: Event) {
         let now = time::Instant::now();
         match event {
-            Event::Joined { hello, .. } => {
+            Event::Joined { hello, connection } => {
                 debug!(namespace = hello.namespace, pod = hello.pod, "a media pod is connected");
                 let cluster = self.cluster_of(&hello);
+                if let Some(guards) = self.around.guards.get() {
+                    guards.joined(cluster.as_ref(), &hello, connection);
+                }
                 self.hub().joined(hello, cluster, now);
             }
             Event::Beat { uid, beat } => {
+                if let Some(guards) = self.around.guards.get() {
+                    let cluster = self.hub().cluster(&uid);
+                    guards.beat(cluster.as_ref(), &uid, &beat);
+                }
                 let (news, cluster) = {
                     let mut hub = self.hub();
                     (hub.beat(&uid, beat, now), hub.cluster(&uid))
@@ -114,7 +129,11 @@ impl Link {
                     self.tell_one(&uid);
                 }
             }
-            Event::Gone { uid, .. } => {
+            Event::Gone { uid, by_peer } => {
+                if let Some(guards) = self.around.guards.get() {
+                    let cluster = self.hub().cluster(&uid);
+                    guards.gone(cluster.as_ref(), &uid, by_peer);
+                }
                 let cluster = {
                     let mut hub = self.hub();
                     hub.gone(&uid)
@@ -125,6 +144,11 @@ impl Link {
             }
         }
         self.around.metrics.connected.set(self.hub().connected() as i64);
+    }
+
+    /// The status connections themselves.
+    pub fn server(&self) -> &Server {
+        &self.server
     }
 
     fn touch(&self, cluster: ClusterKey) {
@@ -167,8 +191,7 @@ impl Link {
     }
 
     fn tell_one(&self, uid: &str) {
-        let (configuration, directory): (Option<Arc<Configuration>>, Option<Arc<Directory>>) =
-            self.hub().to_tell(uid);
+        let ToTell { configuration, directory, members } = self.hub().to_tell(uid);
         if let Some(configuration) = configuration
             && self.server.configure(uid, configuration)
         {
@@ -179,11 +202,24 @@ impl Link {
         {
             self.around.metrics.pushed("directory");
         }
+        if let Some(members) = members
+            && self.server.introduce(uid, members)
+        {
+            self.around.metrics.pushed("members");
+        }
     }
 
     fn hub(&self) -> MutexGuard<'_, Hub> {
         self.hub.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The token proves the slot, and so whether it is a balancer: these are witnesses of others' life.
+fn plays_its_part(hello: &Hello) -> Result<(), String> {
+    if (hello.role == Role::Balancer) == names::is_balancers(&hello.slot) {
+        return Ok(());
+    }
+    Err(format!("slot {}/{} is not that of a {:?}", hello.namespace, hello.slot, hello.role))
 }
 
 /// A pod that is known must be the one it says it is; one that was not seen yet is believed by its token.

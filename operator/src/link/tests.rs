@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, sync::Mutex as StdMutex};
 
 use millrace_report::{
     client::{self, Client, Told},
-    message::{Beat, Doing, State},
+    message::{Beat, Configuration, Directory, Doing, State},
     tls::self_signed,
 };
 use tokio::sync::watch;
@@ -34,6 +34,7 @@ async fn fixture(leads: bool) -> Fixture {
         term,
         metrics,
         touch: Arc::new(move |cluster| told.lock().unwrap().push(cluster)),
+        guards: Watchers::default(),
     };
     let options = Options { listen: "127.0.0.1:0".parse().unwrap(), ..Options::default() };
     let (link, events) = Link::listen(options, &pair, KEY.to_vec(), around).await.unwrap();
@@ -86,7 +87,8 @@ fn wanted(revision: u64) -> Wanted {
         template: String::new(),
     };
     let configurations = [("main-door".to_owned(), Arc::new(configuration))].into();
-    Wanted { configurations, directory: Directory { token: "t".to_owned(), ..Directory::default() } }
+    let directory = Directory { token: "t".to_owned(), ..Directory::default() };
+    Wanted { configurations, directories: [("main-door".to_owned(), directory)].into(), ..Wanted::default() }
 }
 
 async fn until(what: &str, mut is: impl FnMut() -> bool) {
@@ -152,4 +154,14 @@ async fn a_pod_that_ends_is_silent_after_its_clusters_patience() {
     drop(pod);
     until("silent", || fixture.link.heard(&cluster()).is_empty()).await;
     until("told", || fixture.touched.lock().unwrap().contains(&cluster())).await;
+}
+
+#[test]
+fn only_who_has_the_balancers_token_is_heard_as_one() {
+    let hello = |slot: &str, role| Hello { slot: slot.to_owned(), role, ..Hello::default() };
+    assert!(plays_its_part(&hello("main-balancers", Role::Balancer)).is_ok());
+    assert!(plays_its_part(&hello("main-door-bcdfg", Role::Server)).is_ok());
+    let error = plays_its_part(&hello("main-door-bcdfg", Role::Balancer)).unwrap_err();
+    assert!(error.contains("main-door-bcdfg") && error.contains("Balancer"), "{error}");
+    assert!(plays_its_part(&hello("main-balancers", Role::Server)).is_err());
 }

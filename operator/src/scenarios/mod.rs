@@ -1,6 +1,7 @@
 //! Whole stories, told against the simulated API server.
 
-mod faulty;
+mod balancers;
+pub mod faulty;
 mod pods;
 mod quickstart;
 mod secret;

@@ -18,13 +18,14 @@ fn shown(apply: &Apply) -> String {
         Object::Pod(it) => ("Pod", it.name_any()),
         Object::Service(it) => ("Service", it.name_any()),
         Object::PodDisruptionBudget(it) => ("PodDisruptionBudget", it.name_any()),
+        Object::Deployment(it) => ("Deployment", it.name_any()),
         Object::Feed(it) => ("Feed", it.name_any()),
         Object::Stream(it) => ("Stream", it.name_any()),
     };
     // Without the hash at the end.
     let cut = match kind {
         "Pod" | "Role of Pod" => 12,
-        "ConfigMap" | "Secret" => 6,
+        "ConfigMap" | "Secret" if name != "default-balancers" => 6,
         _ => 0,
     };
     format!("{kind} {}", &name[..name.len() - cut])
@@ -47,6 +48,11 @@ fn the_quickstart_becomes_pods_that_are_ready() {
             "Pod default-test",
             "Role of Pod default-test",
             "Service default-balancers",
+            "Service default-link",
+            "Secret default-balancers",
+            "ConfigMap default-balancers",
+            "Deployment default-balancers",
+            "PodDisruptionBudget default-balancers",
             "PodDisruptionBudget default-servers",
         ]
     );
@@ -60,10 +66,12 @@ fn the_quickstart_becomes_pods_that_are_ready() {
         assert!(all.ready(&format!("Stream/{stream}")).starts_with("True/Idle"));
     }
     assert!(all.ready("Cluster/default").starts_with("True/ServersReady"));
-    let directory = decisions.last().unwrap().directory.clone();
-    assert_eq!(directory.streams.len(), 7);
-    assert_eq!(directory.feeds.keys().collect::<Vec<_>>(), ["clip", "test"]);
-    assert!(directory.streams["/test.ts"].ends_with(":9000"));
+    assert_eq!(all.view.balancers.len(), 2);
+    let directories = &decisions.last().unwrap().directories;
+    assert_eq!(directories.len(), 3, "two slots and the balancers");
+    assert!(
+        directories.values().all(|it| it.streams.is_empty() && it.feeds.is_empty() && !it.token.is_empty())
+    );
     assert!(all.events.is_empty(), "{:?}", all.events);
 }
 

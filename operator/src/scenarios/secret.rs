@@ -57,6 +57,7 @@ fn a_secret_is_in_its_slots_secret_and_nowhere_else() {
                 Object::Pod(it) => serde_json::to_string(it).unwrap(),
                 Object::Service(it) => serde_json::to_string(it).unwrap(),
                 Object::PodDisruptionBudget(it) => serde_json::to_string(it).unwrap(),
+                Object::Deployment(it) => serde_json::to_string(it).unwrap(),
                 Object::Feed(it) => serde_json::to_string(it).unwrap(),
                 Object::Stream(it) => serde_json::to_string(it).unwrap(),
             };

@@ -1,14 +1,18 @@
 //! The status of a Cluster.
 
 use kube::ResourceExt;
-use millrace_crds::kinds::{Cluster, ClusterStatus, FeedCount};
+use millrace_crds::{
+    FinalCluster,
+    kinds::{Cluster, ClusterStatus, FeedCount},
+};
 
 use super::{
     address::Place,
     conditions::{self, Wanted},
-    events,
+    events, failover,
 };
 use crate::{
+    balancing,
     build::rollout,
     decide::Known,
     decision::{Decision, Status},
@@ -25,6 +29,36 @@ pub struct Count {
     pub total: i32,
 }
 
+/// How many balancers there are.
+struct Balancers {
+    ready: usize,
+    there: usize,
+    wanted: usize,
+}
+
+impl Balancers {
+    fn of(view: &View, cluster: &FinalCluster) -> Self {
+        let there: Vec<_> = balancing::living(view).collect();
+        Self {
+            ready: there.iter().filter(|pod| rollout::is_ready(pod)).count(),
+            there: there.len(),
+            wanted: balancing::wanted(view, cluster).replicas as usize,
+        }
+    }
+
+    const fn enough(&self) -> bool {
+        self.ready >= self.wanted
+    }
+
+    fn why(&self) -> Why {
+        let Self { ready, wanted, .. } = self;
+        if self.enough() {
+            return Why::new(Reason::BalancersReady, "all balancers are Ready");
+        }
+        Why::new(Reason::BalancersNotReady, format!("{ready} of {wanted} balancers are Ready"))
+    }
+}
+
 /// Writes it, if it changed.
 pub fn write(
     view: &View,
@@ -37,15 +71,23 @@ pub fn write(
     let old = cluster.status.clone().unwrap_or_default();
     let is_up = |slot: &&String| known.pod(slot).is_some_and(rollout::is_ready);
     let up = known.slots.keys().filter(is_up).count();
+    let resolved = known.settled.resolved.as_ref();
+    let balancers = resolved.map(|it| Balancers::of(view, &it.cluster));
     let (ready, why) = match &known.settled.faults.cluster {
         Some(why) => (false, why.clone()),
         None if up < known.slots.len() => {
-            let message = format!("{up} of {} media pods are Ready", known.slots.len());
+            let message = format!("{up} of {} server pods are Ready", known.slots.len());
             (false, Why::new(Reason::ServersNotReady, message))
         }
-        None => (true, Why::new(Reason::ServersReady, "all media pods are Ready")),
+        None => match balancers.as_ref().filter(|it| !it.enough()) {
+            Some(few) => (false, few.why()),
+            None => (true, Why::new(Reason::ServersReady, "all server pods and balancers are Ready")),
+        },
     };
     let mut wanted = vec![conditions::ready(ready, why)];
+    if let Some(it) = &balancers {
+        wanted.push(Wanted { kind: "BalancersReady", holds: it.enough(), why: it.why() });
+    }
     match place {
         Some(place) if place.pending => {
             let message = "the load balancer has no address yet (does anything here give addresses to Services of type \
@@ -59,10 +101,11 @@ pub fn write(
         }
         None => {}
     }
+    wanted.extend(failover::conditions(view, cluster, &old.conditions, into));
     let status = ClusterStatus {
         servers: Some(up as i32),
-        balancers: old.balancers,
-        selector: old.selector.clone(),
+        balancers: balancers.as_ref().map_or(old.balancers, |it| Some(it.there as i32)),
+        selector: Some(balancing::selector(&view.name)),
         feeds: Some(FeedCount { ready: feeds.ready, total: feeds.total }),
         address: place.map(Place::base),
         conditions: conditions::merge(&old.conditions, wanted, cluster.metadata.generation, view.now),

@@ -32,7 +32,7 @@ pub fn write(
 ) {
     let name = feed.name_any();
     let old = feed.status.clone().unwrap_or_default();
-    let mut case = Case::new(view, known, known.slot_of_feed(&name));
+    let mut case = Case::new(view, known, known.place_of_feed(&name));
     case.fault = known.settled.faults.feeds.get(&name);
     case.doing = case.report.and_then(|report| report.feeds.get(&name));
     case.continuous = feed.spec.activation == Activation::Continuous;

@@ -5,6 +5,7 @@ mod cluster;
 mod conditions;
 mod events;
 mod exit;
+mod failover;
 mod feed;
 mod pod_state;
 mod readiness;

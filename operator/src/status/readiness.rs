@@ -9,7 +9,7 @@ use millrace_report::message::{Doing, State};
 use super::{conditions, pod_state};
 use crate::{
     build::rollout,
-    decide::{Known, Slot},
+    decide::{Known, Place, Slot},
     reason::{Reason, Why},
     view::{Reported, View},
 };
@@ -46,8 +46,7 @@ pub struct Case<'a> {
 
 impl<'a> Case<'a> {
     /// Of what is in a slot.
-    pub fn new(view: &'a View, known: &'a Known<'a>, slot: Option<(&'a String, &'a Slot)>) -> Self {
-        let pod = slot.and_then(|(name, _)| known.pod(name));
+    pub fn new(view: &'a View, known: &'a Known<'a>, Place { slot, pod }: Place<'a>) -> Self {
         let others = slot.and_then(|(name, _)| known.pods.get(name)).into_iter().flatten();
         let successors = others.copied().filter(|other| {
             pod.is_some_and(|pod| pod.metadata.uid != other.metadata.uid)

@@ -31,7 +31,7 @@ pub fn write(
 ) {
     let name = stream.name_any();
     let old = stream.status.clone().unwrap_or_default();
-    let mut case = Case::new(view, known, known.slot_of_stream(&name));
+    let mut case = Case::new(view, known, known.place_of_stream(&name));
     case.fault = known.settled.faults.streams.get(&name);
     case.doing = case.report.and_then(|report| report.streams.get(&name));
     let (mut is_ready, mut why) = case.ready(&old.conditions);

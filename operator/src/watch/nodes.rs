@@ -28,6 +28,7 @@ struct Known {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Addresses {
+    cordoned: bool,
     external: Vec<IpAddr>,
     internal: Vec<IpAddr>,
 }
@@ -52,6 +53,12 @@ impl Nodes {
         };
         let external = all(|it| &it.external);
         if external.is_empty() { all(|it| &it.internal) } else { external }
+    }
+
+    /// Whether a node takes nothing new, as `kubectl drain` says first.
+    pub fn is_cordoned(&self, name: &str) -> bool {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.nodes.get(name).is_some_and(|node| node.cordoned)
     }
 
     fn take(&self, event: Event<Node>) -> bool {
@@ -81,7 +88,8 @@ fn addresses(node: &Node) -> Addresses {
         let all = all.clone().filter(|address| address.type_ == kind);
         all.filter_map(|address| address.address.parse().ok()).collect()
     };
-    Addresses { external: of("ExternalIP"), internal: of("InternalIP") }
+    let cordoned = node.spec.as_ref().and_then(|spec| spec.unschedulable) == Some(true);
+    Addresses { cordoned, external: of("ExternalIP"), internal: of("InternalIP") }
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::{
+    apps::v1::Deployment,
+    coordination::v1::Lease,
     core::v1::{ConfigMap, Pod, Secret, Service},
     policy::v1::PodDisruptionBudget,
 };
@@ -36,6 +38,8 @@ pub struct Stores {
     pub pods: Arc<Shelf<Pod>>,
     pub services: Arc<Shelf<Service>>,
     pub budgets: Arc<Shelf<PodDisruptionBudget>>,
+    pub deployments: Arc<Shelf<Deployment>>,
+    pub leases: Arc<Shelf<Lease>>,
     pub secrets: Arc<Secrets>,
     pub nodes: Arc<Nodes>,
     pub health: Arc<Health>,
@@ -59,6 +63,8 @@ impl Stores {
             pods: Arc::default(),
             services: Arc::default(),
             budgets: Arc::default(),
+            deployments: Arc::default(),
+            leases: Arc::default(),
             secrets: Arc::new(Secrets::new(client)),
             nodes: Arc::default(),
             health: Arc::default(),
@@ -78,6 +84,8 @@ impl Stores {
             self.one(&self.pods, client, scope, touch, tasks);
             self.one(&self.services, client, scope, touch, tasks);
             self.one(&self.budgets, client, scope, touch, tasks);
+            self.one(&self.deployments, client, scope, touch, tasks);
+            self.one(&self.leases, client, scope, touch, tasks);
             let (secrets, health) = (Arc::clone(&self.secrets), Arc::clone(&self.health));
             let (scope, touch) = (scope.clone(), Arc::clone(touch));
             tasks.spawn(async move { secrets.follow(scope, &health, touch).await });
@@ -114,6 +122,8 @@ impl Stores {
             && self.pods.is_listed(scopes)
             && self.services.is_listed(scopes)
             && self.budgets.is_listed(scopes)
+            && self.deployments.is_listed(scopes)
+            && self.leases.is_listed(scopes)
             && self.secrets.is_listed(scopes)
     }
 
@@ -128,6 +138,7 @@ impl Stores {
         all.extend(self.pods.clusters());
         all.extend(self.services.clusters());
         all.extend(self.budgets.clusters());
+        all.extend(self.deployments.clusters());
         all.sort();
         all.dedup();
         all
@@ -153,4 +164,6 @@ watched! {
     Secret "secrets" Label,
     Service "services" Label,
     PodDisruptionBudget "poddisruptionbudgets.policy" Label,
+    Deployment "deployments.apps" Label,
+    Lease "leases.coordination.k8s.io" Label,
 }

@@ -8,7 +8,8 @@ use crate::{rules, shared::Size};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Balancers {
-    /// How many (0 to 1000); without meaning while `autoscale` is set. Default: 2.
+    /// How many (0 to 1000); while `autoscale` sizes the pool without meaning, but with `autoscale.hpa`, which sets it.
+    /// Default: 2.
     #[serde(default = "two")]
     #[schemars(range(min = 0, max = 1000))]
     pub replicas: u32,

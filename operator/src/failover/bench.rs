@@ -1,0 +1,659 @@
+//! Two replicas of the operator, server pods and balancers, on the simulated API server, in virtual time.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::ResourceExt as _;
+use millrace_fencing::{
+    Epoch, FeedUid, Holder, Keyring, PodUid, SignedGrant, Tenure, Verify as _, liveness::Kubernetes,
+};
+use millrace_report::message::{
+    Balancing, Beat, Edges, Fence, Held, Hello, LinkState, Newest, Ownership, Role, Vouched,
+};
+use tokio::time::{self, Instant};
+
+use super::{
+    carry::{Found, Hands, Moved},
+    facts::{Facts, PodFacts},
+    guards::Guards,
+    seal::Seals,
+    units::Member,
+};
+use crate::{key::ClusterKey, keys, labels, simulated::Simulated};
+
+/// A request to the API server, and until its watch has seen what came of it.
+const REQUEST: Duration = Duration::from_millis(5);
+/// In which changes gather before a reconcile.
+const QUEUE: Duration = Duration::from_millis(50);
+/// A source gives its first frame.
+const SOURCE: Duration = Duration::from_millis(5);
+pub const STEP: Duration = Duration::from_millis(5);
+
+pub fn key() -> ClusterKey {
+    ClusterKey::new("video", "default")
+}
+
+pub struct World {
+    pub all: Simulated,
+    pub leases: BTreeMap<String, Lease>,
+    pub leader: usize,
+    /// So many things more this leader does, and then it is dead.
+    pub lives: Option<usize>,
+    pub servers: BTreeMap<PodUid, Server>,
+    pub fronts: Vec<Front>,
+    pub moved: Vec<Moved>,
+    pub found: Found,
+    pub edges: BTreeSet<PodUid>,
+    pub resume: bool,
+    pub reconciles: usize,
+    pub requests: usize,
+    versions: u64,
+    touched: Option<Instant>,
+    connections: u64,
+    keys: Keyring,
+}
+
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub struct Server {
+    pub tenure: Tenure,
+    pub alive: bool,
+    /// It is alive, and nobody hears it.
+    pub cut: bool,
+    pub slot: String,
+    pub vouched: usize,
+    connection: u64,
+    joined: bool,
+    beat: Instant,
+    back: Option<Instant>,
+    said: bool,
+    ready: BTreeMap<FeedUid, Instant>,
+}
+
+#[derive(Default)]
+pub struct Front {
+    pub up: bool,
+    pub links: BTreeMap<PodUid, LinkState>,
+    pub newest: BTreeMap<FeedUid, (Epoch, Holder)>,
+    pub floors: BTreeMap<FeedUid, Epoch>,
+    beat: Option<Instant>,
+    joined: bool,
+    said: bool,
+}
+
+pub struct Replica {
+    world: Arc<Mutex<World>>,
+    me: usize,
+}
+
+pub struct Bench {
+    world: Arc<Mutex<World>>,
+    replicas: Vec<Arc<Guards<Replica>>>,
+}
+
+impl World {
+    fn leads(&self, me: usize) -> bool {
+        self.leader == me && self.lives != Some(0)
+    }
+
+    /// Whether the leader is still alive to do one thing more.
+    fn does(&mut self, me: usize) -> bool {
+        let leads = self.leads(me);
+        if let Some(lives) = self.lives.as_mut().filter(|_| leads) {
+            *lives -= 1;
+        }
+        leads
+    }
+
+    fn version(&mut self) -> String {
+        self.versions += 1;
+        self.touched.get_or_insert(Instant::now());
+        self.versions.to_string()
+    }
+
+    /// The watches have something new.
+    pub fn touch(&mut self) {
+        let _ = self.version();
+    }
+
+    pub fn epoch(&self, feed: &str) -> Option<i64> {
+        self.all.view.feeds.iter().find(|it| it.name_any() == feed)?.status.as_ref()?.epoch
+    }
+
+    /// The slot of the pod that the Lease of a Feed names, without its hash, and the epoch.
+    pub fn owner(&self, feed: &str) -> Option<(String, i32)> {
+        let lease =
+            self.leases.values().find(|it| it.labels().get(labels::FEED).is_some_and(|it| it == feed))?;
+        let spec = lease.spec.clone()?;
+        let holder: Holder = spec.holder_identity?.parse().ok()?;
+        let slot = self.servers.get(&holder.pod)?.slot.clone();
+        Some((slot.rsplit_once('-')?.0.to_owned(), spec.lease_transitions?))
+    }
+
+    /// Whether the pod of a Feed's Lease holds it, cleared, and every balancer knows that.
+    pub fn is_settled(&self, feed: &str) -> bool {
+        let uid = self.uid(feed);
+        let Some(lease) =
+            self.leases.values().find(|it| it.labels().get(labels::FEED).is_some_and(|it| it == feed))
+        else {
+            return false;
+        };
+        let spec = lease.spec.clone().unwrap();
+        let holder: Holder = spec.holder_identity.unwrap().parse().unwrap();
+        let epoch = Epoch::new(spec.lease_transitions.unwrap() as u64).unwrap();
+        let holds = self
+            .servers
+            .get(&holder.pod)
+            .is_some_and(|it| it.alive && it.tenure.holdings().any(|it| it.feed == uid && it.epoch == epoch));
+        holds
+            && self
+                .fronts
+                .iter()
+                .filter(|it| it.up)
+                .all(|it| it.newest.get(&uid) == Some(&(epoch, holder.clone())))
+    }
+
+    pub fn uid(&self, feed: &str) -> FeedUid {
+        let feed = self.all.view.feeds.iter().find(|it| it.name_any() == feed).unwrap();
+        feed.uid().unwrap().parse().unwrap()
+    }
+
+    /// The pod of a slot.
+    pub fn pod(&self, slot: &str) -> PodUid {
+        let slot = format!("default-{slot}-");
+        self.servers.iter().find(|(_, it)| it.alive && it.slot.starts_with(&slot)).unwrap().0.clone()
+    }
+
+    pub fn annotate(&mut self, pod: &PodUid, name: &str, value: &str) {
+        let version = self.version();
+        for it in &mut self.all.view.pods {
+            if it.uid().as_deref() == Some(pod.as_str()) {
+                let mut new = it.as_ref().clone();
+                new.metadata.annotations.get_or_insert_default().insert(name.into(), value.into());
+                new.metadata.resource_version = Some(version.clone());
+                *it = Arc::new(new);
+            }
+        }
+    }
+}
+
+impl Hands for Replica {
+    fn leads(&self) -> bool {
+        self.world().leads(self.me)
+    }
+
+    fn facts(&self, _: &ClusterKey, seals: &Seals) -> Option<Facts> {
+        let world = self.world();
+        let mut facts = Facts { resume: world.resume, ..Facts::default() };
+        facts.leases = world.leases.iter().map(|(name, lease)| (name.clone(), seals.read(lease))).collect();
+        for feed in &world.all.view.feeds {
+            let epoch = feed.status.as_ref().and_then(|status| status.epoch);
+            if let Some(epoch) = epoch {
+                facts
+                    .statuses
+                    .insert(feed.uid().unwrap().parse().unwrap(), Epoch::new(epoch as u64).unwrap());
+            }
+        }
+        facts.servers = world.all.view.pods.iter().filter_map(|pod| PodFacts::of(pod, |_| false)).collect();
+        for (uid, pod) in &mut facts.servers {
+            // One node each, but for those that say otherwise.
+            pod.node = Some(format!("node-of-{uid}"));
+        }
+        for place in 0..world.fronts.len() {
+            let front = PodFacts {
+                name: format!("front-{place}"),
+                slot: "default-balancers".into(),
+                images: Arc::default(),
+                node: None,
+                ip: Some(format!("10.0.1.{place}")),
+                kubernetes: Kubernetes::Present,
+                ready: true,
+                draining: false,
+                ends: false,
+                template: String::new(),
+            };
+            facts.balancers.insert(format!("front-{place}").parse().unwrap(), front);
+        }
+        Some(facts)
+    }
+
+    async fn reserve(&self, _: &ClusterKey, feed: &Member, from: Option<Epoch>, to: Epoch) -> bool {
+        time::sleep(REQUEST).await;
+        let mut world = self.world();
+        world.requests += 1;
+        let from = from.map(|it| it.get() as i64);
+        if world.epoch(&feed.name) != from || !world.does(self.me) {
+            return false;
+        }
+        let _ = world.version();
+        for it in &mut world.all.view.feeds {
+            if it.name_any() == feed.name {
+                let mut new = it.as_ref().clone();
+                new.status.get_or_insert_default().epoch = Some(to.get() as i64);
+                *it = Arc::new(new);
+            }
+        }
+        true
+    }
+
+    async fn write_lease(&self, _: &ClusterKey, mut lease: Lease, version: Option<&str>) -> bool {
+        time::sleep(REQUEST).await;
+        let mut world = self.world();
+        world.requests += 1;
+        let name = lease.name_any();
+        let there = world.leases.get(&name).and_then(kube::ResourceExt::resource_version);
+        if there.as_deref() != version || !world.does(self.me) {
+            return false;
+        }
+        lease.metadata.resource_version = Some(world.version());
+        lease.metadata.uid = Some(format!("uid-of-{name}"));
+        world.leases.insert(name, lease);
+        true
+    }
+
+    fn reconcile(&self, _: &ClusterKey) {
+        self.world().touched.get_or_insert(Instant::now());
+    }
+
+    async fn delete_pod(&self, _: &ClusterKey, pod: &PodUid, _: &str) -> bool {
+        time::sleep(REQUEST).await;
+        let mut world = self.world();
+        world.requests += 1;
+        world.all.view.pods.retain(|it| it.uid().as_deref() != Some(pod.as_str()));
+        let _ = world.version();
+        true
+    }
+
+    fn own(&self, pod: &PodUid, ownership: Arc<Ownership>) {
+        let mut world = self.world();
+        if !world.does(self.me) {
+            return;
+        }
+        let keys = world.keys.clone();
+        let Some(server) = world.servers.get_mut(pod).filter(|it| it.alive && !it.cut) else { return };
+        let read = |text: &str| SignedGrant::from_bytes(&STANDARD.decode(text).unwrap()).unwrap();
+        let mut news = false;
+        for named in &ownership.grants {
+            assert!(named.feed.is_some() != named.stream.is_some());
+            let grant = read(&named.grant);
+            if server.tenure.granted(&grant, &keys).is_ok_and(|new| new) {
+                server.ready.insert(grant.claim().feed.clone(), Instant::now() + SOURCE);
+                news = true;
+            }
+        }
+        for grant in &ownership.revoked {
+            news |= server.tenure.revoked(&read(grant), &keys).unwrap_or(false);
+        }
+        for (feed, epoch) in &ownership.cleared {
+            news |= server.tenure.clear(&feed.parse().unwrap(), Epoch::new(*epoch).unwrap());
+        }
+        server.said &= !news;
+    }
+
+    fn fence(&self, balancer: &PodUid, fences: Vec<Fence>) {
+        let mut world = self.world();
+        if !world.does(self.me) {
+            return;
+        }
+        let keys = world.keys.clone();
+        let place: usize = balancer.as_str().trim_start_matches("front-").parse().unwrap();
+        let front = &mut world.fronts[place];
+        for fence in fences {
+            let signed = SignedGrant::from_bytes(&STANDARD.decode(&fence.grant).unwrap()).unwrap();
+            let grant = keys.verify(&signed).unwrap();
+            let floor = front.floors.entry(grant.feed.clone()).or_insert(grant.epoch);
+            *floor = grant.epoch.max(*floor);
+            front.said = false;
+        }
+    }
+
+    fn vouch(&self, pod: &PodUid, _: Vouched) {
+        if let Some(server) = self.world().servers.get_mut(pod) {
+            server.vouched += 1;
+        }
+    }
+
+    fn edges(&self, pod: &PodUid, edges: Arc<Edges>) {
+        assert!(edges.edges.iter().all(|it| it.link.ends_with(":9100")));
+        self.world().edges.insert(pod.clone());
+    }
+
+    async fn moved(&self, _: &ClusterKey, moved: Moved) {
+        self.world().moved.push(moved);
+    }
+
+    fn found(&self, _: &ClusterKey, found: Found) {
+        let mut world = self.world();
+        let short = |found: &Found| {
+            let drains: Vec<_> = found.drains.iter().map(|(pod, (left, _))| (pod.clone(), *left)).collect();
+            (found.paused.is_some(), drains, found.guests.clone())
+        };
+        if short(&world.found) != short(&found) {
+            world.touched.get_or_insert(Instant::now());
+        }
+        world.found = found;
+    }
+}
+
+impl Replica {
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+}
+
+impl Bench {
+    /// The objects of YAML documents, and two balancers.
+    pub fn new(yaml: &str, fronts: usize) -> Self {
+        let all = Simulated::new(yaml);
+        let settings = Arc::clone(&all.view.settings);
+        let generation = keys::generation(jiff::Timestamp::now(), settings.key_rotation);
+        let mut ring = Keyring::default();
+        ring.add(keys::grant_signer(&settings.token_key, generation).unwrap().public()).unwrap();
+        let front = || Front { up: true, ..Front::default() };
+        let world = World {
+            all,
+            leases: BTreeMap::new(),
+            leader: 0,
+            lives: None,
+            servers: BTreeMap::new(),
+            fronts: (0..fronts).map(|_| front()).collect(),
+            moved: Vec::new(),
+            found: Found::default(),
+            edges: BTreeSet::new(),
+            resume: false,
+            reconciles: 0,
+            requests: 0,
+            versions: 100,
+            touched: Some(Instant::now()),
+            connections: 0,
+            keys: ring,
+        };
+        let world = Arc::new(Mutex::new(world));
+        let replica = |me| {
+            let hands = Replica { world: Arc::clone(&world), me };
+            let guards = Guards::new(hands, Arc::clone(&settings)).unwrap();
+            let runs = Arc::clone(&guards);
+            tokio::spawn(async move { runs.run().await });
+            guards
+        };
+        let replicas = (0..2).map(replica).collect();
+        Self { world, replicas }
+    }
+
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    /// Runs until something is so; how long that took.
+    pub async fn until(&self, what: &str, limit: Duration, is: impl Fn(&World) -> bool) -> Duration {
+        let begun = Instant::now();
+        while !is(&self.world()) {
+            if begun.elapsed() > limit {
+                let world = self.world();
+                let leases: Vec<_> =
+                    world.leases.values().map(|it| (it.name_any(), it.spec.clone())).collect();
+                panic!("{what}: not within {limit:?}: {leases:#?} {:?} {:?}", world.found, world.moved);
+            }
+            self.step().await;
+        }
+        begun.elapsed()
+    }
+
+    pub async fn run(&self, time: Duration) {
+        let begun = Instant::now();
+        while begun.elapsed() < time {
+            self.step().await;
+        }
+    }
+
+    async fn step(&self) {
+        time::sleep(STEP).await;
+        self.reconcile();
+        self.pods();
+        self.beats();
+        self.reports();
+    }
+
+    /// What the leader's controller does.
+    fn reconcile(&self) {
+        let (leader, plan) = {
+            let mut world = self.world();
+            let due = world.touched.is_some_and(|since| since.elapsed() >= QUEUE);
+            let leader = world.leader;
+            for guards in &self.replicas {
+                if world.touched.is_some() {
+                    let guards = Arc::clone(guards);
+                    tokio::spawn(async move { guards.touch(&key()) });
+                }
+            }
+            if !due || !world.leads(leader) {
+                return;
+            }
+            world.touched = None;
+            world.reconciles += 1;
+            let Some(guards) = self.replicas.get(leader) else { return };
+            let seals = guards.seals();
+            let grants = world.leases.values().filter_map(|lease| seals.read(lease).grant);
+            world.all.view.owners = grants.map(|grant| (grant.feed.to_string(), grant)).collect();
+            world.all.view.found = world.found.clone();
+            world.all.pass(1);
+            let decision = world.all.step();
+            let alive: BTreeSet<String> =
+                world.servers.iter().filter(|(_, it)| it.alive).map(|(uid, _)| uid.to_string()).collect();
+            world.all.view.reports.retain(|uid, _| alive.contains(uid));
+            if !crate::simulated::is_empty(&decision) {
+                world.touched = Some(Instant::now());
+            }
+            (leader, decision.plan)
+        };
+        self.replicas[leader].plan(&key(), &plan);
+    }
+
+    /// Pods that were made come up, and those that were deleted end.
+    fn pods(&self) {
+        let mut gone = Vec::new();
+        {
+            let mut world = self.world();
+            let there: BTreeMap<PodUid, String> = world
+                .all
+                .view
+                .pods
+                .iter()
+                .map(|pod| (pod.uid().unwrap().parse().unwrap(), pod.labels()[labels::SLOT].clone()))
+                .collect();
+            for (uid, slot) in &there {
+                if !world.servers.contains_key(uid) {
+                    world.connections += 1;
+                    let server = Server::new(uid, slot, world.connections);
+                    world.servers.insert(uid.clone(), server);
+                }
+            }
+            for (uid, server) in
+                world.servers.iter_mut().filter(|(uid, it)| it.alive && !there.contains_key(*uid))
+            {
+                server.alive = false;
+                gone.push(uid.clone());
+            }
+            let mut connections = world.connections;
+            for (uid, server) in &mut world.servers {
+                if server.back.is_some_and(|back| back <= Instant::now()) {
+                    connections += 1;
+                    *server = Server::new(uid, &server.slot.clone(), connections);
+                }
+            }
+            world.connections = connections;
+        }
+        for pod in gone {
+            self.closes(&pod);
+        }
+    }
+
+    /// A process ends: its kernel closes its connections.
+    pub fn kill(&self, pod: &PodUid, back_after: Option<Duration>) {
+        {
+            let mut world = self.world();
+            let server = world.servers.get_mut(pod).unwrap();
+            server.alive = false;
+            server.back = back_after.map(|after| Instant::now() + after);
+        }
+        self.closes(pod);
+    }
+
+    fn closes(&self, pod: &PodUid) {
+        for front in &mut self.world().fronts {
+            front.links.insert(pod.clone(), LinkState::ClosedByPeer);
+            front.said = false;
+        }
+        for guards in &self.replicas {
+            guards.gone(Some(&key()), pod.as_str(), true);
+        }
+    }
+
+    /// Nobody hears it any more, and it lives on.
+    pub fn cut(&self, pod: &PodUid) {
+        let mut world = self.world();
+        world.servers.get_mut(pod).unwrap().cut = true;
+        for front in &mut world.fronts {
+            front.links.insert(pod.clone(), LinkState::Lost);
+        }
+    }
+
+    fn beats(&self) {
+        let now = Instant::now();
+        let mut said = Vec::new();
+        {
+            let mut world = self.world();
+            let World { servers, fronts, .. } = &mut *world;
+            for (uid, server) in servers.iter_mut().filter(|(_, it)| it.alive && !it.cut) {
+                let announced = server.announce(uid, fronts);
+                let due = now >= server.beat || !server.said || announced;
+                if due {
+                    (server.beat, server.said) = (now + Duration::from_secs(1), true);
+                    said.push((
+                        uid.clone(),
+                        (!server.joined).then(|| server.hello(uid)),
+                        server.connection,
+                        server.says(),
+                    ));
+                    server.joined = true;
+                }
+            }
+        }
+        for (uid, hello, connection, beat) in said {
+            for guards in &self.replicas {
+                if let Some(hello) = &hello {
+                    guards.joined(Some(&key()), hello, connection);
+                }
+                guards.beat(Some(&key()), uid.as_str(), &beat);
+            }
+        }
+    }
+
+    fn reports(&self) {
+        let now = Instant::now();
+        let mut said = Vec::new();
+        for (place, front) in self.world().fronts.iter_mut().enumerate().filter(|(_, front)| front.up) {
+            if front.beat.is_none_or(|due| now >= due) || !front.said {
+                (front.beat, front.said) = (Some(now + Duration::from_secs(1)), true);
+                said.push((place, !std::mem::replace(&mut front.joined, true), front.says()));
+            }
+        }
+        for (place, joins, balancer) in said {
+            let uid = format!("front-{place}");
+            for guards in &self.replicas {
+                if joins {
+                    let hello = Hello {
+                        uid: uid.clone(),
+                        pod: uid.clone(),
+                        role: Role::Balancer,
+                        ..Hello::default()
+                    };
+                    guards.joined(Some(&key()), &hello, 1_000_000);
+                }
+                let beat = Beat { balancer: Some(balancer.clone()), ..Beat::default() };
+                guards.beat(Some(&key()), &uid, &beat);
+            }
+        }
+    }
+}
+
+impl Server {
+    fn new(uid: &PodUid, slot: &str, connection: u64) -> Self {
+        let holder = Holder { pod: uid.clone(), boot: format!("boot-{connection}").parse().unwrap() };
+        Self {
+            tenure: Tenure::new(holder, Duration::from_secs(10)),
+            alive: true,
+            cut: false,
+            slot: slot.to_owned(),
+            vouched: 0,
+            connection,
+            joined: false,
+            beat: Instant::now(),
+            back: None,
+            said: false,
+            ready: BTreeMap::new(),
+        }
+    }
+
+    fn hello(&self, uid: &PodUid) -> Hello {
+        Hello {
+            uid: uid.to_string(),
+            pod: uid.to_string(),
+            slot: self.slot.clone(),
+            boot: self.tenure.holder().boot.to_string(),
+            ..Hello::default()
+        }
+    }
+
+    fn says(&self) -> Beat {
+        let held = |it: millrace_fencing::tenure::Holding| Held {
+            feed: it.feed.to_string(),
+            epoch: it.epoch.get(),
+            cleared: it.cleared,
+        };
+        Beat {
+            sent: 1,
+            holdings: self.tenure.holdings().map(held).collect(),
+            over: self.tenure.over().map(|(feed, epoch)| (feed.to_string(), epoch.get())).collect(),
+            ..Beat::default()
+        }
+    }
+
+    /// Tells balancers what it has, when its source gives something; whether a balancer learned something.
+    fn announce(&self, uid: &PodUid, fronts: &mut [Front]) -> bool {
+        let mut news = false;
+        for front in fronts.iter_mut().filter(|front| front.up) {
+            front.links.insert(uid.clone(), LinkState::Up { age: 0 });
+            for it in self.tenure.holdings() {
+                let known = front.newest.get(&it.feed).map(|(epoch, _)| *epoch);
+                let old = known.max(front.floors.get(&it.feed).copied()) > Some(it.epoch);
+                let ready = self.ready.get(&it.feed).is_none_or(|at| *at <= Instant::now());
+                if ready && !old && known < Some(it.epoch) {
+                    front.newest.insert(it.feed, (it.epoch, self.tenure.holder().clone()));
+                    front.said = false;
+                    news = true;
+                }
+            }
+        }
+        news
+    }
+}
+
+impl Front {
+    fn says(&self) -> Balancing {
+        let newest = |(feed, (epoch, holder)): (&FeedUid, &(Epoch, Holder))| {
+            (feed.to_string(), Newest { epoch: epoch.get(), holder: holder.to_string() })
+        };
+        Balancing {
+            links: self.links.iter().map(|(pod, link)| (pod.to_string(), *link)).collect(),
+            newest: Some(self.newest.iter().map(newest).collect()),
+            floors: Some(self.floors.iter().map(|(feed, epoch)| (feed.to_string(), epoch.get())).collect()),
+            sessions: 0,
+            bits_per_second: 0,
+        }
+    }
+}
