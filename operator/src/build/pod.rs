@@ -61,9 +61,10 @@ pub fn template(owner: &Owner, settings: &Settings, slot: &str, part: &Resolved)
     Template { spec, hash }
 }
 
-/// Server pods are spread over nodes; a standby is rather on another one than its fellow.
+/// Server pods are spread over nodes; a standby is rather on another one than its fellow. One or the other: Kubernetes takes
+/// one constraint of a kind for each topology.
 fn spread(owner: &Owner, slot: &str, part: &Resolved) -> Vec<TopologySpreadConstraint> {
-    let all = vec![TopologySpreadConstraint {
+    let all = TopologySpreadConstraint {
         max_skew: 1,
         topology_key: "kubernetes.io/hostname".to_owned(),
         when_unsatisfiable: "ScheduleAnyway".to_owned(),
@@ -77,7 +78,7 @@ fn spread(owner: &Owner, slot: &str, part: &Resolved) -> Vec<TopologySpreadConst
             }]),
         }),
         ..TopologySpreadConstraint::default()
-    }];
+    };
     let fellows = TopologySpreadConstraint {
         max_skew: 1,
         topology_key: "kubernetes.io/hostname".to_owned(),
@@ -89,7 +90,7 @@ fn spread(owner: &Owner, slot: &str, part: &Resolved) -> Vec<TopologySpreadConst
         ..TopologySpreadConstraint::default()
     };
     let standby = part.feeds.values().any(|feed| feed.standby);
-    all.into_iter().chain(standby.then_some(fellows)).collect()
+    vec![if standby { fellows } else { all }]
 }
 
 /// What the Pod Security Standard `restricted` wants of a pod.

@@ -24,6 +24,8 @@ use crate::kept::Placement;
 pub const BUSY: Duration = Duration::from_millis(100);
 /// How long a pod must have been heard before what belongs to it comes back.
 const AT_HOME: Duration = Duration::from_secs(5);
+/// What never had an owner waits so long for a pod of its own slot, before another pod has it.
+const FIRST_HOME: Duration = Duration::from_secs(10);
 /// How long a pod that is to be deleted may take to go before that is asked for again.
 const DELETING: Duration = Duration::from_secs(30);
 /// For so long nothing is failed over because of silence, when somebody has said go on.
@@ -43,6 +45,8 @@ pub struct Guard {
     books: Books,
     /// The newest epoch of each unit that was seen here.
     epochs: BTreeMap<FeedUid, Epoch>,
+    /// Units that never had an owner, and since when they are known here.
+    fresh: BTreeMap<FeedUid, Time>,
     deleting: BTreeMap<PodUid, Time>,
     /// Since when each pod is being emptied.
     draining: BTreeMap<PodUid, Time>,
@@ -108,6 +112,7 @@ impl Guard {
             fronts: BTreeMap::new(),
             books: Books::default(),
             epochs: BTreeMap::new(),
+            fresh: BTreeMap::new(),
             deleting: BTreeMap::new(),
             draining: BTreeMap::new(),
             outgoing: <_>::default(),
@@ -421,8 +426,15 @@ impl Guard {
         let units = Arc::clone(&self.units);
         let mut feeds: BTreeMap<FeedUid, _> = BTreeMap::new();
         let mut owners: BTreeMap<FeedUid, (Epoch, Holder)> = BTreeMap::new();
+        let held = self.held();
         for (uid, unit) in &units.all {
-            let feed = seen::feed(unit, &self.facts, self.epochs.get(uid).copied());
+            let known = self.epochs.get(uid).copied().max(held.get(uid).copied());
+            let feed = seen::feed(unit, &self.facts, known);
+            if feed.lease.is_none() && feed.status.is_none() {
+                self.fresh.entry(uid.clone()).or_insert(now);
+            } else {
+                self.fresh.remove(uid);
+            }
             let newest = feed.lease.as_ref().filter(|it| it.sealed).map(|it| it.epoch).max(feed.status);
             if let Some(newest) = newest {
                 let known = self.epochs.entry(uid.clone()).or_insert(newest);
@@ -434,6 +446,7 @@ impl Guard {
             feeds.insert(uid.clone(), feed);
         }
         self.epochs.retain(|uid, _| units.all.contains_key(uid));
+        self.fresh.retain(|uid, _| units.all.contains_key(uid));
         let mut pods: BTreeMap<PodUid, PodSeen> = BTreeMap::new();
         let everybody = self.facts.servers.keys().chain(judgement.verdicts.keys());
         for uid in everybody {
@@ -449,7 +462,8 @@ impl Guard {
             let well = pod.is_some_and(|pod| pod.verdict == Verdict::Alive && !pod.draining);
             feed.home = self.home(unit, owner, &pods, now);
             if !well {
-                feed.candidates = pool.candidates(unit, &self.facts, owner);
+                let waits = self.fresh.get(uid).is_some_and(|since| now.since(*since) < FIRST_HOME);
+                feed.candidates = pool.candidates(unit, &self.facts, owner, waits);
             }
         }
         let front = |uid: &PodUid| {
@@ -465,6 +479,18 @@ impl Guard {
         });
         let balancers = balancers.filter_map(|(uid, _)| front(uid)).collect();
         Seen { feeds, pods, balancers, listening: judgement.listening }
+    }
+
+    /// The newest epochs that pods say they hold: all that is left of a Stream's whose Lease was deleted.
+    fn held(&self) -> BTreeMap<FeedUid, Epoch> {
+        let mut newest: BTreeMap<FeedUid, Epoch> = BTreeMap::new();
+        for (member, (epoch, _)) in self.servers.values().flat_map(|it| &it.said.holdings) {
+            if let Some(unit) = self.units.of.get(member) {
+                let known = newest.entry(unit.clone()).or_insert(*epoch);
+                *known = (*known).max(*epoch);
+            }
+        }
+        newest
     }
 
     fn pod(

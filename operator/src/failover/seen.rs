@@ -155,14 +155,21 @@ impl<'a> Pool<'a> {
         Self { usable: facts.servers.keys().filter(good).collect(), turn: 0 }
     }
 
-    /// Those that can run a unit: pods of its own slot first, then others, which take turns.
-    pub fn candidates(&mut self, unit: &Unit, facts: &Facts, owner: Option<&PodUid>) -> Vec<Candidate> {
+    /// Those that can run a unit: pods of its own slot first, then, unless it `waits` for one of those, others, which take
+    /// turns.
+    pub fn candidates(
+        &mut self,
+        unit: &Unit,
+        facts: &Facts,
+        owner: Option<&PodUid>,
+        waits: bool,
+    ) -> Vec<Candidate> {
         let of_home = |uid: &&PodUid| facts.servers.get(*uid).is_some_and(|pod| pod.slot == unit.home);
         let at_home: Vec<&PodUid> = self.usable.iter().copied().filter(of_home).collect();
         let warm = |uid: &PodUid| unit.standby && owner != Some(uid);
         let mut all: Vec<Candidate> =
             at_home.iter().map(|uid| Candidate { pod: (*uid).clone(), warm: warm(uid) }).collect();
-        if unit.tied {
+        if unit.tied || waits {
             return all;
         }
         let can = |uid: &&&PodUid| {

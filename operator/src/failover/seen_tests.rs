@@ -113,7 +113,7 @@ fn a_guest_goes_where_its_images_are_and_what_reads_files_nowhere() {
     let pods = servers.keys().map(|uid| (uid.clone(), seen.clone())).collect();
     let facts = Facts { servers, ..Facts::default() };
     let names = |unit: &Unit| -> Vec<String> {
-        let all = Pool::new(&facts, &pods).candidates(unit, &facts, None);
+        let all = Pool::new(&facts, &pods).candidates(unit, &facts, None, false);
         all.iter().map(|it| it.pod.to_string()).collect()
     };
     assert_eq!(names(&unit()), ["p", "q"]);
