@@ -87,6 +87,8 @@ pub struct Slot {
     /// Who is in it for a while, because its pod owns it.
     pub guests: Placement,
     base: Option<Box<Resolved>>,
+    /// Nobody belongs to it any more: it stays while its pods own something.
+    pub leaves: bool,
 }
 
 impl Slot {
@@ -134,15 +136,18 @@ fn slots(view: &View, kept: &Kept<'_>, settled: &Settled) -> (BTreeMap<String, S
     let units = Arc::new(units::units(&view.name, resolved, settled, &groups, placed.iter()));
     let mut guests = guests::guests(view, &units);
     let reported = reported(view);
-    let slots = placed
-        .into_iter()
-        .map(|(name, placement)| {
+    let leaving = guests.keys().filter(|name| !placed.contains_key(*name) && kept.slots.contains_key(*name));
+    let leaving: Vec<_> = leaving.map(|name| (name.clone(), Placement::default(), true)).collect();
+    let stay = placed.into_iter().map(|(name, placement)| (name, placement, false));
+    let slots = stay
+        .chain(leaving)
+        .map(|(name, placement, leaves)| {
             let revision = reported.get(name.as_str()).copied().unwrap_or(0);
             let guests = guests.remove(&name).unwrap_or_default();
             let all = placement.and(&guests);
             let content = content::content(resolved, &all, kept.slots.get(&name), revision);
             let base = (!guests.is_empty()).then(|| Box::new(content::part(resolved, &placement)));
-            (name, Slot { placement, content, guests, base })
+            (name, Slot { placement, content, guests, base, leaves })
         })
         .collect();
     (slots, units)
@@ -244,6 +249,11 @@ impl Known<'_> {
         living.min_by_key(|pod| {
             (!rollout::is_ready(pod), std::cmp::Reverse(pod.metadata.creation_timestamp.clone()))
         })
+    }
+
+    /// Slots that somebody belongs to.
+    pub fn staying(&self) -> impl Iterator<Item = &String> {
+        self.slots.iter().filter(|(_, slot)| !slot.leaves).map(|(name, _)| name)
     }
 
     /// The names of all slots.

@@ -49,7 +49,7 @@ pub fn build(view: &View, owner: &Owner, known: &Known<'_>, resolved: &Resolved,
     balancers(view, owner, resolved, into);
     let budget = balancers::budget::build(owner);
     want(&view.budgets, budget, Manager::Build, Object::PodDisruptionBudget, into);
-    match known.slots.len() {
+    match known.staying().count() {
         0 => {
             let name = names::servers(&owner.name);
             unwant(owner, &view.budgets, &name, Kind::PodDisruptionBudget, into);

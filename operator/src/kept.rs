@@ -73,6 +73,11 @@ impl<'a> Slot<'a> {
         self.secret_data("secrets.yaml")
     }
 
+    /// The template of the pods that it is for; empty if that is not known.
+    pub fn template(&self) -> &str {
+        self.data("template")
+    }
+
     /// The newest revision that either has.
     pub fn revision(&self) -> u64 {
         let of = |text: &str| text.trim().parse().unwrap_or(0);

@@ -24,6 +24,7 @@ use crate::{
     failover::{
         guards::Guards,
         hands::{Founds, Real},
+        trouble::Troubles,
     },
     health,
     identity::{Identity, identity},
@@ -150,6 +151,7 @@ impl Shared {
             metrics,
             touch,
             founds: founds.clone(),
+            troubles: Troubles::default(),
         }
     }
 

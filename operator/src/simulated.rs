@@ -72,6 +72,7 @@ impl Simulated {
             budgets: vec![],
             nodes: vec!["10.0.0.2".parse().unwrap(), "10.0.0.1".parse().unwrap()],
             owners: BTreeMap::new(),
+            owners_slots: BTreeMap::new(),
             found: crate::failover::carry::Found::default(),
             reports: BTreeMap::new(),
             settings: Arc::new(settings()),

@@ -59,6 +59,9 @@ pub struct View {
     pub nodes: Vec<IpAddr>,
     /// What is owned, and by whom, as Leases that the operator has signed say: grants by the UID of the Feed or Stream.
     pub owners: BTreeMap<String, millrace_fencing::Grant>,
+    /// The slots of their pods, by the pod's UID, as those Leases say: pods may own something for a while after their
+    /// objects were deleted.
+    pub owners_slots: BTreeMap<String, String>,
     /// What was found of who is alive and who owns what.
     pub found: crate::failover::carry::Found,
     /// What media pods reported, by the pod's UID; those whose heartbeats fail are missing.

@@ -74,7 +74,12 @@ fn pods_are_spread_over_nodes_and_kept_by_one_budget() {
         for feed in ["a", "b", "c"] {
             space.apply_all(&[millrace_e2e_kubernetes::feed(feed, &steady()), stream(feed, feed)]);
         }
-        let pods: Vec<Value> = ["a", "b", "c"].iter().map(|feed| space.pod_of(feed)).collect();
+        // Who waits long for a pod of its own may be a guest elsewhere at first.
+        let pods: Vec<Value> = await_condition("each Feed has a pod of its own", || {
+            let pods: Vec<Value> = ["a", "b", "c"].iter().map(|feed| space.pod_of(feed)).collect();
+            let names: BTreeSet<_> = pods.iter().map(name).collect();
+            (names.len() == 3).then_some(pods)
+        });
         let nodes: BTreeSet<_> =
             pods.iter().map(|pod| pod["spec"]["nodeName"].as_str().unwrap_or_default()).collect();
         let all =

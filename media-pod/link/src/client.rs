@@ -71,16 +71,16 @@ impl Trust for AnyServer {
     }
 }
 
-/// Why a client has nothing, or nothing more.
+/// Why a client has nothing, or nothing more. Each says its cause itself, and so has no `source()`.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The connection.
-    #[error("{address}: {source}")]
+    #[error("{address}: {cause}")]
     Connect {
         /// To where.
         address: String,
         /// Why.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// `millraces://` and `millrace+wss://` need [`Options::tls`].
     #[error("{0}: TLS needs to know whom to believe")]
@@ -91,20 +91,20 @@ pub enum ClientError {
     )]
     Password(String),
     /// The session, or the link below it.
-    #[error("{address}: {source}")]
+    #[error("{address}: {cause}")]
     Session {
         /// With whom.
         address: String,
         /// Why.
-        source: SessionError,
+        cause: SessionError,
     },
 }
 
 impl ClientError {
-    fn of(address: &Address, source: SessionError) -> Self {
-        match source {
+    fn of(address: &Address, cause: SessionError) -> Self {
+        match cause {
             SessionError::Code { code: Code::MEMBER_INFO_PROBLEM, .. } => Self::Password(address.to_string()),
-            source => Self::Session { address: address.to_string(), source },
+            cause => Self::Session { address: address.to_string(), cause },
         }
     }
 
@@ -113,7 +113,7 @@ impl ClientError {
         match self {
             Self::Connect { .. } => true,
             Self::NoTls(_) | Self::Password(_) => false,
-            Self::Session { source, .. } => match source {
+            Self::Session { cause, .. } => match cause {
                 SessionError::Channel(_) => true,
                 SessionError::Code { code, .. } => *code == Code::CONTENT_UNAVAILABLE,
                 SessionError::Content(_) => false,

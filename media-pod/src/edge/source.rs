@@ -54,7 +54,11 @@ impl Drop for Watching {
 
 impl Source for Upstream {
     fn peek(&self, join: Join) -> Peek {
-        let content_type = self.channel.format().map(|format| format.content_type.clone());
+        let known = self.channel.format().map(|format| format.content_type.clone());
+        let content_type = known.or_else(|| {
+            let owner = self.edge.upgrade()?.registry.owner(&self.path)?;
+            owner.serving.content_type.map(Into::into)
+        });
         let age = self.channel.random_access_age().filter(|_| join.start == Start::Last);
         Peek { content_type, age }
     }

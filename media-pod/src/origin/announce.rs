@@ -138,7 +138,7 @@ fn announcement(path: &str, entry: &Entry, inside: Option<SocketAddr>) -> Announ
         stream: entry.outlet.id,
         serving: Serving {
             ask: entry.ask,
-            container: entry.container.clone(),
+            content_type: entry.content_type.clone(),
             address: inside.map(|address| address.to_string()),
             relay: entry.relay.clone(),
         },

@@ -29,7 +29,7 @@ pub(super) struct Entry {
     pub grant: Vec<u8>,
     /// Who may watch is to be asked.
     pub ask: bool,
-    pub container: Option<String>,
+    pub content_type: Option<String>,
     /// What another media pod has to show here.
     pub relay: Option<String>,
     pub outlet: Arc<Outlet>,
@@ -38,7 +38,7 @@ pub(super) struct Entry {
 impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {
         let said = |entry: &Self| {
-            (entry.epoch, entry.outlet.id, entry.ask, entry.container.clone(), entry.relay.clone())
+            (entry.epoch, entry.outlet.id, entry.ask, entry.content_type.clone(), entry.relay.clone())
         };
         said(self) == said(other) && self.feed_uid == other.feed_uid && self.grant == other.grant
     }
@@ -134,7 +134,7 @@ impl Catalog {
                 epoch: grant.claim().epoch.get(),
                 grant: grant.to_bytes(),
                 ask: said.is_none_or(|said| !resolved.play_grant(said).anyone),
-                container: stream.channel.format().map(|format| format.container.name().to_owned()),
+                content_type: stream.channel.format().map(|format| format.content_type.to_string()),
                 relay: Some(token.clone()).filter(|token| !token.is_empty()),
                 outlet: outlet.clone(),
             };

@@ -68,11 +68,17 @@ pub fn step(
     // One of the old ones stays until a new one is Ready.
     let stays = usize::from(!right.first().is_some_and(|pod| is_ready(pod)));
     let gone = right.iter().skip(count).chain(others.iter().skip(stays));
-    let (busy, idle): (Vec<&Pod>, Vec<&Pod>) = gone.copied().partition(|pod| (asked.busy)(pod));
-    // What they own is moved first.
-    into.plan.outgoing.extend(busy.iter().filter_map(|pod| pod.metadata.uid.as_deref()?.parse().ok()));
+    let gone: Vec<&Pod> = gone.copied().collect();
+    empty(&gone, asked.busy, into);
     let ended = dead.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none() && waits.is_none());
-    into.delete.extend(idle.into_iter().chain(ended).map(delete));
+    into.delete.extend(ended.map(delete));
+}
+
+/// Pods that are to go: what they own is moved first.
+pub fn empty(pods: &[&Pod], busy: &dyn Fn(&Pod) -> bool, into: &mut Decision) {
+    let (busy, idle): (Vec<&Pod>, Vec<&Pod>) = pods.iter().copied().partition(|pod| busy(pod));
+    into.plan.outgoing.extend(busy.iter().filter_map(|pod| pod.metadata.uid.as_deref()?.parse().ok()));
+    into.delete.extend(idle.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).map(delete));
 }
 
 /// Labels and annotations change without another pod; images that somebody edited are put right.

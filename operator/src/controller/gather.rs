@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use crate::{
-    failover::{carry::Found, seal::Seals},
+    failover::{carry::Found, guests, seal::Seals},
     key::ClusterKey,
     labels,
     link::{Heard, Link},
@@ -65,8 +65,7 @@ pub async fn gather(
     let (balancers_config, config_maps) = apart(readable(stores.config_maps.of(key)), key);
     let (balancers_secret, slot_secrets) = apart(readable(stores.slot_secrets.of(key)), key);
     let leases = readable(stores.leases.of(key));
-    let owners = leases.iter().filter_map(|lease| seals.read(lease).grant);
-    let owners = owners.map(|grant| (grant.feed.to_string(), grant)).collect();
+    let (owners, owners_slots) = guests::owners(leases.iter().map(|lease| seals.read(lease)));
     let view = View {
         namespace: key.namespace.clone(),
         name: key.name.clone(),
@@ -87,6 +86,7 @@ pub async fn gather(
         budgets: readable(stores.budgets.of(key)),
         nodes: stores.nodes.addresses(),
         owners,
+        owners_slots,
         found: found.clone(),
         reports,
         settings: Arc::clone(settings),

@@ -147,7 +147,9 @@ impl Controller {
     async fn reconcile(&self, key: &ClusterKey) -> (Ended, Outcome) {
         let parts = &self.parts;
         let begun = Instant::now();
-        let (seals, found) = (parts.guards.seals(), parts.founds.of(key));
+        let (seals, mut found) = (parts.guards.seals(), parts.founds.of(key));
+        // A leader that is new has heard pods before it has looked once.
+        found.guests.extend(parts.guards.with(key, |guard| guard.guests()).unwrap_or_default());
         let Gathered { view, unreadable } =
             match gather(key, &parts.stores, &parts.link, &parts.settings, (&seals, &found)).await {
                 Ok(gathered) => gathered,

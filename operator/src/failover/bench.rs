@@ -18,9 +18,10 @@ use millrace_report::message::{
 use tokio::time::{self, Instant};
 
 use super::{
-    carry::{Found, Hands, Moved},
+    carry::{Done, Found, Hands, Moved},
     facts::{Facts, PodFacts},
     guards::Guards,
+    guests,
     seal::Seals,
     units::Member,
 };
@@ -52,6 +53,10 @@ pub struct World {
     pub resume: bool,
     pub reconciles: usize,
     pub requests: usize,
+    /// The API server forbids what has to do with Leases.
+    pub forbidden: bool,
+    /// Pods whose objects were deleted by force, and whose processes live on.
+    pub ghosts: BTreeSet<PodUid>,
     versions: u64,
     touched: Option<Instant>,
     connections: u64,
@@ -221,13 +226,16 @@ impl Hands for Replica {
         Some(facts)
     }
 
-    async fn reserve(&self, _: &ClusterKey, feed: &Member, from: Option<Epoch>, to: Epoch) -> bool {
+    async fn reserve(&self, _: &ClusterKey, feed: &Member, from: Option<Epoch>, to: Epoch) -> Done {
         time::sleep(REQUEST).await;
         let mut world = self.world();
         world.requests += 1;
         let from = from.map(|it| it.get() as i64);
+        if world.forbidden {
+            return Done::Failed;
+        }
         if world.epoch(&feed.name) != from || !world.does(self.me) {
-            return false;
+            return Done::Stale;
         }
         let _ = world.version();
         for it in &mut world.all.view.feeds {
@@ -237,22 +245,25 @@ impl Hands for Replica {
                 *it = Arc::new(new);
             }
         }
-        true
+        Done::Yes
     }
 
-    async fn write_lease(&self, _: &ClusterKey, mut lease: Lease, version: Option<&str>) -> bool {
+    async fn write_lease(&self, _: &ClusterKey, mut lease: Lease, version: Option<&str>) -> Done {
         time::sleep(REQUEST).await;
         let mut world = self.world();
         world.requests += 1;
         let name = lease.name_any();
         let there = world.leases.get(&name).and_then(kube::ResourceExt::resource_version);
+        if world.forbidden {
+            return Done::Failed;
+        }
         if there.as_deref() != version || !world.does(self.me) {
-            return false;
+            return Done::Stale;
         }
         lease.metadata.resource_version = Some(world.version());
         lease.metadata.uid = Some(format!("uid-of-{name}"));
         world.leases.insert(name, lease);
-        true
+        Done::Yes
     }
 
     fn reconcile(&self, _: &ClusterKey) {
@@ -367,6 +378,8 @@ impl Bench {
             resume: false,
             reconciles: 0,
             requests: 0,
+            forbidden: false,
+            ghosts: BTreeSet::new(),
             versions: 100,
             touched: Some(Instant::now()),
             connections: 0,
@@ -437,8 +450,8 @@ impl Bench {
             world.reconciles += 1;
             let Some(guards) = self.replicas.get(leader) else { return };
             let seals = guards.seals();
-            let grants = world.leases.values().filter_map(|lease| seals.read(lease).grant);
-            world.all.view.owners = grants.map(|grant| (grant.feed.to_string(), grant)).collect();
+            let (owners, slots) = guests::owners(world.leases.values().map(|lease| seals.read(lease)));
+            (world.all.view.owners, world.all.view.owners_slots) = (owners, slots);
             world.all.view.found = world.found.clone();
             world.all.pass(1);
             let decision = world.all.step();
@@ -472,9 +485,9 @@ impl Bench {
                     world.servers.insert(uid.clone(), server);
                 }
             }
-            for (uid, server) in
-                world.servers.iter_mut().filter(|(uid, it)| it.alive && !there.contains_key(*uid))
-            {
+            let ghosts = world.ghosts.clone();
+            let ends = |uid: &PodUid| !there.contains_key(uid) && !ghosts.contains(uid);
+            for (uid, server) in world.servers.iter_mut().filter(|(uid, it)| it.alive && ends(uid)) {
                 server.alive = false;
                 gone.push(uid.clone());
             }
@@ -490,6 +503,14 @@ impl Bench {
         for pod in gone {
             self.closes(&pod);
         }
+    }
+
+    /// A pod's object is deleted by force, and its process lives on.
+    pub fn force_delete(&self, pod: &PodUid) {
+        let mut world = self.world();
+        world.ghosts.insert(pod.clone());
+        world.all.view.pods.retain(|it| it.uid().as_deref() != Some(pod.as_str()));
+        world.touch();
     }
 
     /// A process ends: its kernel closes its connections.

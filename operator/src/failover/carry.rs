@@ -10,6 +10,7 @@ use millrace_fencing::{
 };
 use millrace_report::message::{Edges, Fence, Ownership, Vouched};
 use tokio::time;
+use tracing::info;
 
 use super::{
     facts::Facts,
@@ -25,27 +26,44 @@ const CONFIGURED: Duration = Duration::from_secs(5);
 /// How often it is looked whether it has.
 const POLL: Duration = Duration::from_millis(5);
 
+/// What came of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// It was carried out.
+    Yes,
+    /// Things are not as they were when it was decided: it is decided anew.
+    Stale,
+    /// It could not be carried out, which was said.
+    Failed,
+}
+
+impl From<bool> for Done {
+    fn from(done: bool) -> Self {
+        if done { Self::Yes } else { Self::Stale }
+    }
+}
+
 /// What carries out single steps: the API server, and the status connections.
 pub trait Hands: Send + Sync + 'static {
     /// Whether this replica leads.
     fn leads(&self) -> bool;
     /// What the watches have of a Cluster; nothing while they have not seen everything once.
     fn facts(&self, cluster: &ClusterKey, seals: &Seals) -> Option<Facts>;
-    /// Sets `Feed.status.epoch` if it is still `from`; whether it did. What was written is seen by [`facts`](Self::facts) then.
+    /// Sets `Feed.status.epoch` if it is still `from`. What was written is seen by [`facts`](Self::facts) then.
     fn reserve(
         &self,
         cluster: &ClusterKey,
         feed: &Member,
         from: Option<Epoch>,
         to: Epoch,
-    ) -> impl Future<Output = bool> + Send;
-    /// Writes a Lease over the one of this version, or anew; whether it did. What was written is seen then, as above.
+    ) -> impl Future<Output = Done> + Send;
+    /// Writes a Lease over the one of this version, or anew. What was written is seen then, as above.
     fn write_lease(
         &self,
         cluster: &ClusterKey,
         lease: Lease,
         version: Option<&str>,
-    ) -> impl Future<Output = bool> + Send;
+    ) -> impl Future<Output = Done> + Send;
     /// Looks at the Cluster's objects: a pod is missing, or is to run something else.
     fn reconcile(&self, cluster: &ClusterKey);
     /// Deletes a pod; whether it is gone, or about to be.
@@ -109,59 +127,72 @@ pub struct Found {
     pub drains: std::collections::BTreeMap<PodUid, (usize, u64)>,
     /// Pods that are not heard.
     pub silent: usize,
-    /// Units that pods of other slots than their own hold or own: their configuration has them.
-    pub guests: std::collections::BTreeSet<(FeedUid, PodUid)>,
+    /// What pods hold or own, by the slot, where it is not at home: their configuration has it. Members, where their
+    /// units are not known yet.
+    pub guests: std::collections::BTreeSet<(FeedUid, String)>,
     /// Leases that count.
     pub leases: usize,
 }
 
-/// Carries out a chain, and says how it ended.
+/// Carries out a chain, and says how it ended. What failed is not decided about again for a while.
 pub(super) async fn chain<H: Hands>(guards: &Guards<H>, cluster: &ClusterKey, chain: Chain) {
     let Chain { feed, why, orders } = chain;
     let before = feed.as_ref().and_then(|feed| guards.with(cluster, |guard| guard.owner(feed)).flatten());
-    let (mut all, mut written) = (true, None);
+    // Without a new number it is the same owner, in the same epoch.
+    let again = !orders.iter().any(|order| matches!(order, Order::Reserve { .. }));
+    let (mut done, mut written) = (Done::Yes, None);
     for order in orders {
         if !guards.hands().leads() {
-            all = false;
+            done = Done::Stale;
             break;
         }
         if let Order::WriteLease { grant, .. } = &order {
             written = Some(grant.clone());
         }
-        if !one(guards, cluster, order).await {
-            all = false;
+        done = one(guards, cluster, order).await;
+        if done != Done::Yes {
             break;
         }
     }
     if let Some(feed) = &feed {
-        guards.with(cluster, |guard| guard.finished(feed, all));
+        let pause = guards.with(cluster, |guard| match done {
+            Done::Yes if written.is_none() => Duration::ZERO,
+            done => guard.tried(feed, done),
+        });
+        if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
+            time::sleep(pause).await;
+        }
+        guards.with(cluster, |guard| guard.finished(feed, done == Done::Yes));
     }
     guards.soon(cluster);
-    if let Some(grant) = written.filter(|_| all)
-        && let Some(moved) =
-            guards.with(cluster, |guard| guard.moved(&grant, before.as_ref(), why, guards.now())).flatten()
-    {
-        guards.hands().moved(cluster, moved).await;
+    let Some(grant) = written.filter(|_| done == Done::Yes) else { return };
+    let moved = guards.with(cluster, |guard| guard.moved(&grant, before.as_ref(), why, guards.now()));
+    let Some(moved) = moved.flatten() else { return };
+    if again {
+        let unit = moved.members.first().map(|it| it.name.as_str());
+        info!(%cluster, unit, pod = moved.to, epoch = %moved.epoch, "its Lease is there again");
+        return;
     }
+    guards.hands().moved(cluster, moved).await;
 }
 
-async fn one<H: Hands>(guards: &Guards<H>, cluster: &ClusterKey, order: Order) -> bool {
+async fn one<H: Hands>(guards: &Guards<H>, cluster: &ClusterKey, order: Order) -> Done {
     let hands = guards.hands();
     let unit = |feed| guards.with(cluster, |guard| guard.units().all.get(feed).cloned()).flatten();
     match order {
         Order::Reserve { feed, from, epoch } => match unit(&feed) {
             Some(unit) => reserve(guards, cluster, &unit, from, epoch).await,
-            None => false,
+            None => Done::Stale,
         },
         Order::WriteLease { grant, version } => match unit(&grant.feed) {
             Some(unit) => write(guards, cluster, &unit, &grant, version.as_deref()).await,
-            None => false,
+            None => Done::Stale,
         },
         Order::Configure { pod, feed } => {
             let slot =
                 guards.with(cluster, |guard| guard.pod_facts(&pod).map(|it| it.slot.clone())).flatten();
-            let (Some(unit), Some(slot)) = (unit(&feed), slot) else { return false };
-            configured(guards, cluster, &slot, &unit).await
+            let (Some(unit), Some(slot)) = (unit(&feed), slot) else { return Done::Stale };
+            configured(guards, cluster, &slot, &unit).await.into()
         }
         Order::Push { grant } => {
             let seals = guards.seals();
@@ -182,19 +213,19 @@ async fn one<H: Hands>(guards: &Guards<H>, cluster: &ClusterKey, order: Order) -
             let seals = guards.seals();
             let told = guards
                 .with(cluster, |guard| (guard.units().fences(&grant, frames, &seals), guard.connected().1));
-            let Some((fences, fronts)) = told else { return false };
+            let Some((fences, fronts)) = told else { return Done::Stale };
             for front in fronts {
                 hands.fence(&front, fences.clone());
             }
-            true
+            Done::Yes
         }
         Order::CreatePod { .. } => {
             hands.reconcile(cluster);
-            true
+            Done::Yes
         }
         Order::DeletePod { pod } => {
             let name = guards.with(cluster, |guard| guard.name_of(&pod)).unwrap_or_default();
-            !name.is_empty() && hands.delete_pod(cluster, &pod, &name).await
+            (!name.is_empty() && hands.delete_pod(cluster, &pod, &name).await).into()
         }
     }
 }
@@ -218,11 +249,11 @@ async fn configured<H: Hands>(guards: &Guards<H>, cluster: &ClusterKey, slot: &s
 }
 
 /// A pod that is not there now is told when it comes, or the next owner is.
-fn tell<H: Hands>(hands: &H, pod: &PodUid, all: Option<Arc<Ownership>>) -> bool {
+fn tell<H: Hands>(hands: &H, pod: &PodUid, all: Option<Arc<Ownership>>) -> Done {
     if let Some(all) = all {
         hands.own(pod, all);
     }
-    true
+    Done::Yes
 }
 
 /// One member after the other: of two leaders that want the same number, one fails at the first that both have.
@@ -232,15 +263,19 @@ async fn reserve<H: Hands>(
     unit: &Unit,
     from: Option<Epoch>,
     epoch: Epoch,
-) -> bool {
+) -> Done {
     for member in unit.members.iter().filter(|member| member.kind == Kind::Feed) {
         let known = guards.with(cluster, |guard| guard.facts().statuses.get(&member.uid).copied()).flatten();
         // A newer one than was decided about.
-        if known > from || !guards.hands().reserve(cluster, member, known, epoch).await {
-            return false;
+        if known > from {
+            return Done::Stale;
+        }
+        let done = guards.hands().reserve(cluster, member, known, epoch).await;
+        if done != Done::Yes {
+            return done;
         }
     }
-    true
+    Done::Yes
 }
 
 async fn write<H: Hands>(
@@ -249,25 +284,26 @@ async fn write<H: Hands>(
     unit: &Unit,
     grant: &Grant,
     version: Option<&str>,
-) -> bool {
+) -> Done {
     let versions: Vec<Option<&str>> = match version {
         None => vec![None; unit.members.len()],
         Some(all) => all.split(',').map(|one| (one != ABSENT).then_some(one)).collect(),
     };
     // The unit has others in it by now.
     if versions.len() != unit.members.len() {
-        return false;
+        return Done::Stale;
     }
     let pod = &grant.holder.pod;
     let facts = guards.with(cluster, |guard| guard.pod_facts(pod).cloned()).flatten();
-    let Some(facts) = facts else { return false };
+    let Some(facts) = facts else { return Done::Stale };
     let seals = guards.seals();
     for (member, version) in unit.members.iter().zip(versions) {
         let grant = Grant { feed: member.uid.clone(), ..grant.clone() };
         let lease = seal::lease(cluster, member, &facts.slot, &facts.name, &grant, &seals);
-        if !guards.hands().write_lease(cluster, lease, version).await {
-            return false;
+        let done = guards.hands().write_lease(cluster, lease, version).await;
+        if done != Done::Yes {
+            return done;
         }
     }
-    true
+    Done::Yes
 }

@@ -18,9 +18,10 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::{
-    carry::{Found, Hands, Moved},
+    carry::{Done, Found, Hands, Moved},
     facts::{Facts, PodFacts},
     seal::Seals,
+    trouble::Troubles,
     units::Member,
 };
 use crate::{
@@ -59,6 +60,8 @@ pub struct Real {
     pub touch: Touch,
     /// What was found last.
     pub founds: Founds,
+    /// What cannot be written.
+    pub troubles: Troubles,
 }
 
 /// What was found last, of each Cluster.
@@ -130,18 +133,19 @@ impl Hands for Real {
         Some(facts)
     }
 
-    async fn reserve(&self, cluster: &ClusterKey, feed: &Member, from: Option<Epoch>, to: Epoch) -> bool {
+    async fn reserve(&self, cluster: &ClusterKey, feed: &Member, from: Option<Epoch>, to: Epoch) -> Done {
         let written = self.set_epoch(cluster, feed, from, to).await;
-        self.seen(written, &format!("Feed {}: its epoch {to} cannot be reserved", feed.name), |version| {
+        let what = format!("Feed {}: its epoch cannot be reserved", feed.name);
+        self.seen(cluster, written, &what, |version| {
             self.stores.feeds.reaches(&cluster.namespace, version, SEEN_WITHIN)
         })
         .await
     }
 
-    async fn write_lease(&self, cluster: &ClusterKey, lease: Lease, version: Option<&str>) -> bool {
+    async fn write_lease(&self, cluster: &ClusterKey, lease: Lease, version: Option<&str>) -> Done {
         let name = lease.name_any();
         let written = self.put_lease(cluster, lease, version).await;
-        self.seen(written, &format!("the Lease {name} cannot be written"), |version| {
+        self.seen(cluster, written, &format!("the Lease {name} cannot be written"), |version| {
             self.stores.leases.reaches(&cluster.namespace, version, SEEN_WITHIN)
         })
         .await
@@ -190,10 +194,12 @@ impl Hands for Real {
         }
         self.metrics.failed_over(moved.cause(), *took);
         let reason = if why.is_planned() { Reason::Moved } else { Reason::FailedOver };
-        let from = from.as_deref().unwrap_or("a pod that is not known");
-        let note = match why {
-            Why::Restarted => format!("{to} runs it again in epoch {epoch}: its process was started anew"),
-            _ => format!("from {from} to {to} in epoch {epoch} ({})", moved.cause()),
+        let note = match (why, from) {
+            (Why::Restarted, _) => {
+                format!("{to} runs it again in epoch {epoch}: its process was started anew")
+            }
+            (_, Some(from)) => format!("from {from} to {to} in epoch {epoch} ({})", moved.cause()),
+            (_, None) => format!("to {to} in epoch {epoch} ({})", moved.cause()),
         };
         for member in members {
             let event = Event {
@@ -292,26 +298,33 @@ impl Real {
         self.writer.ask(api.replace(&name, &parameters, &lease)).await.map(written)
     }
 
-    /// Whether it was written; and the watch has seen that.
+    /// What came of a write; and the watch has seen it. An error is said once, and counted each time.
     async fn seen<F: Future<Output = bool>>(
         &self,
+        cluster: &ClusterKey,
         written: Result<Option<u64>, WriteError>,
         what: &str,
         reaches: impl FnOnce(u64) -> F,
-    ) -> bool {
+    ) -> Done {
         match written {
             Ok(Some(version)) => {
-                if !reaches(version).await {
-                    warn!("{what}: it was, but has not been seen for {} s", SEEN_WITHIN.as_secs());
+                if self.troubles.went(cluster, what) {
+                    info!(%cluster, "{what}: now it was");
                 }
-                true
+                if !reaches(version).await {
+                    warn!(%cluster, "{what}: it was, but has not been seen for {} s", SEEN_WITHIN.as_secs());
+                }
+                Done::Yes
             }
-            Ok(None) | Err(WriteError::Deposed) => false,
-            Err(error) if matches!(error.class(), ErrorClass::Conflict | ErrorClass::NotFound) => false,
+            Ok(None) | Err(WriteError::Deposed) => Done::Stale,
+            Err(error) if matches!(error.class(), ErrorClass::Conflict | ErrorClass::NotFound) => Done::Stale,
             Err(error) => {
                 self.metrics.error(error.class());
-                warn!("{what}: {error}");
-                false
+                let why = error.to_string();
+                if self.troubles.failed(cluster, what, &why) {
+                    warn!(%cluster, "{what}: {why}");
+                }
+                Done::Failed
             }
         }
     }

@@ -14,6 +14,7 @@ pub mod hands;
 pub mod owns;
 pub mod seal;
 pub mod seen;
+pub mod trouble;
 pub mod units;
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ pub struct Read {
     pub version: Arc<str>,
     /// What it grants, if the operator has signed that.
     pub grant: Option<Grant>,
+    /// The slot of the pod that it names, by its label.
+    pub slot: Option<Arc<str>>,
 }
 
 /// What signs grants, and knows what it signed.
@@ -72,7 +74,9 @@ impl Seals {
         if let Some(read) = known.get(&uid).filter(|read| *read.version == *version) {
             return read.clone();
         }
-        let read = Read { version: version.into(), grant: self.granted(lease) };
+        let slot = lease.metadata.labels.as_ref().and_then(|labels| labels.get(labels::SLOT));
+        let slot = slot.map(|slot| slot.as_str().into());
+        let read = Read { version: version.into(), grant: self.granted(lease), slot };
         known.insert(uid, read.clone());
         read
     }

@@ -64,6 +64,14 @@ pub fn lease(unit: &Unit, leases: &BTreeMap<String, Read>) -> Option<LeaseSeen> 
     Some(LeaseSeen { holder: newest.holder.clone(), epoch: newest.epoch, version, sealed })
 }
 
+/// Whether members are known to have different owners in one epoch: those of what became one unit just now may have. No
+/// Lease is put back in that epoch then, for it would be a second owner's.
+pub fn is_disputed<'a>(epoch: Epoch, claims: impl Iterator<Item = (Epoch, &'a Holder)>) -> bool {
+    let holders: BTreeSet<&Holder> =
+        claims.filter(|(of, _)| *of == epoch).map(|(_, holder)| holder).collect();
+    holders.len() > 1
+}
+
 /// The newest epoch that was reserved for any member. A Stream has no place for it: `known` is what this leader knows.
 pub fn status(unit: &Unit, facts: &Facts, known: Option<Epoch>) -> Option<Epoch> {
     match unit.members.first()?.kind {

@@ -40,7 +40,7 @@ fn units() -> Units {
 
 fn read(feed: &str, holder: &str, number: u64) -> (String, Read) {
     let grant = Grant { feed: uid(feed), holder: holder.parse().unwrap(), epoch: epoch(number) };
-    (format!("lease-{feed}"), Read { version: number.to_string().into(), grant: Some(grant) })
+    (format!("lease-{feed}"), Read { version: number.to_string().into(), grant: Some(grant), slot: None })
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn the_leases_of_a_unit_count_only_together() {
     assert!(!mixed.sealed && mixed.epoch == epoch(4));
     let stolen = (format!("lease-{}", "a"), read("b", "p_1", 3).1);
     assert!(!of(vec![stolen, read("b", "p_1", 3)]).unwrap().sealed, "the grant of another");
-    let foreign = ("lease-a".to_owned(), Read { version: "9".into(), grant: None });
+    let foreign = ("lease-a".to_owned(), Read { version: "9".into(), grant: None, slot: None });
     let foreign = of(vec![foreign]).unwrap();
     assert!(
         !foreign.sealed && foreign.epoch == Epoch::FIRST && foreign.holder.to_string() == "nobody_nobody"

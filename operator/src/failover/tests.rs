@@ -1,3 +1,5 @@
+mod losses;
+
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::LeaseSpec;
@@ -126,6 +128,8 @@ async fn a_lease_that_is_deleted_comes_back_and_the_pod_stays() {
         "its grant is known to all: the same"
     );
     assert!(bench.world().is_settled("door"));
+    let world = bench.world();
+    assert!(world.moved.iter().all(|it| it.cause() == "First"), "nothing has moved: {:?}", world.moved);
 }
 
 #[tokio::test(start_paused = true)]

@@ -70,13 +70,13 @@ pub fn write(
 ) {
     let old = cluster.status.clone().unwrap_or_default();
     let is_up = |slot: &&String| known.pod(slot).is_some_and(rollout::is_ready);
-    let up = known.slots.keys().filter(is_up).count();
+    let (up, all) = (known.staying().filter(is_up).count(), known.staying().count());
     let resolved = known.settled.resolved.as_ref();
     let balancers = resolved.map(|it| Balancers::of(view, &it.cluster));
     let (ready, why) = match &known.settled.faults.cluster {
         Some(why) => (false, why.clone()),
-        None if up < known.slots.len() => {
-            let message = format!("{up} of {} server pods are Ready", known.slots.len());
+        None if up < all => {
+            let message = format!("{up} of {all} server pods are Ready");
             (false, Why::new(Reason::ServersNotReady, message))
         }
         None => match balancers.as_ref().filter(|it| !it.enough()) {

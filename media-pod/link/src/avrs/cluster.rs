@@ -43,8 +43,8 @@ pub struct Announcement {
 pub struct Serving {
     /// Whether the server is to be asked who may watch; else anybody may.
     pub ask: bool,
-    /// The container, where it is known.
-    pub container: Option<String>,
+    /// The content type, where it is known.
+    pub content_type: Option<String>,
     /// Where the server answers requests for what is no stream, `host:port`, plain HTTP.
     pub address: Option<String>,
     /// What such a request has to show.
@@ -54,7 +54,7 @@ pub struct Serving {
 impl Serving {
     fn encode(&self, out: TsdWriter) -> TsdWriter {
         out.with(tag::ACCESS, &[u8::from(self.ask)])
-            .with_some(tag::CONTAINER, self.container.as_deref())
+            .with_some(tag::CONTENT_TYPE, self.content_type.as_deref())
             .with_some(tag::ADDRESS, self.address.as_deref())
             .with_some(tag::RELAY, self.relay.as_deref())
     }
@@ -63,7 +63,7 @@ impl Serving {
     fn decode(args: &Sections) -> Self {
         Self {
             ask: args.get(tag::ACCESS).is_some_and(|access| access[..] != [0]),
-            container: name(args, tag::CONTAINER),
+            content_type: name(args, tag::CONTENT_TYPE),
             address: name(args, tag::ADDRESS),
             relay: name(args, tag::RELAY),
         }

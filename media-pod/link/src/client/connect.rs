@@ -18,7 +18,7 @@ use crate::{Config, Security, Side};
 
 /// A link to what stands at an address, both handshakes done.
 pub async fn connect(address: &Address, options: &Options) -> Result<Link, ClientError> {
-    let failed = |source| ClientError::Connect { address: address.to_string(), source };
+    let failed = |cause| ClientError::Connect { address: address.to_string(), cause };
     let tls = match (&options.tls, address.transport.is_secure()) {
         (None, true) => return Err(ClientError::NoTls(address.to_string())),
         (tls, _) => tls.clone(),

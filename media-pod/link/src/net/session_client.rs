@@ -124,7 +124,7 @@ impl SessionClient {
 
     /// Makes a session and takes it through every step to streaming. All steps are sent at once: that takes about as long as one.
     pub async fn begin(self: &Arc<Self>, wish: &Wish) -> Result<Session, SessionError> {
-        let channel = self.requests.link().open_dynamic(ChannelType::CONTENT).await?;
+        let channel = self.requests.link().begin_dynamic(ChannelType::CONTENT)?;
         let (id, mut asked) = self.select(&wish.target, &wish.credentials)?;
         {
             let mut state = self.state();

@@ -61,8 +61,8 @@ pub const EPOCH: u16 = 0x0054;
 pub const LOAD: u16 = 0x0055;
 /// Who may watch a path, `u8`: 0 anybody, 1 the owner is to be asked.
 pub const ACCESS: u16 = 0x0056;
-/// Name of a container, UTF-8.
-pub const CONTAINER: u16 = 0x0057;
+/// Content type of a stream, UTF-8.
+pub const CONTENT_TYPE: u16 = 0x0057;
 /// What a request that is passed on to the owner has to show, UTF-8.
 pub const RELAY: u16 = 0x0058;
 

@@ -20,7 +20,7 @@ fn messages() -> Vec<ClusterMessage> {
             stream: 99,
             serving: Serving {
                 ask: true,
-                container: Some("MpegTs".into()),
+                content_type: Some("video/mp2t".into()),
                 address: Some("10.0.0.7:9000".into()),
                 relay: Some("token".into()),
             },

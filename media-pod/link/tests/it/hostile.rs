@@ -89,6 +89,20 @@ fn open(sequence: u32, kind: ChannelType, credit: u32) -> Bytes {
     packet(2, sequence, ChannelId::CONTROL, 0, &open.encode())
 }
 
+/// Reads until the victim has opened the channel; what is sent on it before that is refused, and takes nothing of what was granted.
+async fn accepted(socket: &mut TcpStream, kind: ChannelType) {
+    loop {
+        let mut head = [0; HEADER_LEN];
+        socket.read_exact(&mut head).await.unwrap();
+        let mut data = vec![0; Header::decode(head).size as usize];
+        socket.read_exact(&mut data).await.unwrap();
+        let control = Control::decode(&data);
+        if matches!(control, Some(Control::Accept { channel, .. }) if channel == ChannelId::of(kind)) {
+            return;
+        }
+    }
+}
+
 /// Everything the victim says until it hangs up; the last notice on channel 0.
 async fn last_words(socket: &mut TcpStream) -> Notice {
     let mut said = Vec::new();
@@ -145,6 +159,7 @@ async fn who_sends_more_than_was_granted_is_cut_off_and_what_waits_is_bounded() 
     let mut victim = Victim::clear().await;
     let (mut socket, link) = victim.attacked().await;
     socket.write_all(&open(0, ChannelType::FILE, 100_000)).await.unwrap();
+    accepted(&mut socket, ChannelType::FILE).await;
     let mut sent = 0;
     for sequence in 0.. {
         let data = packet(1, sequence, ChannelId::of(ChannelType::FILE), 0, &vec![0; 60_000]);
