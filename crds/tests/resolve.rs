@@ -157,6 +157,34 @@ fn the_operator_uses_the_same_functions_without_a_file() {
     assert_eq!(argv(&resolution.resolved.feeds["f-b"].source), ["x", "{each}", "-b-"]);
 }
 
+#[test]
+fn what_was_asked_to_restart_passes_through_the_final_form_and_from_a_set_to_its_members() {
+    let asked = |kind: &str, name: &str, text: &str, spec: &Value| {
+        let annotations = json!({"millrace.dev/restart": text, "example.org/other": "x"});
+        let metadata = json!({"name": name, "annotations": annotations});
+        json!({"apiVersion": "millrace.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec})
+            .to_string()
+    };
+    let command = json!({"source": {"command": ["x"]}});
+    let long = "\u{e9}".repeat(40);
+    for text in ["", "1763746207", "no", "2026-11-21T17:30:07+00:00", "# \u{0}\r\n: ' \"", long.as_str()] {
+        let resolved = resolved(&[
+            asked("Feed", "a", text, &command),
+            document("Feed", "b", &command),
+            asked("Feed", "set", text, &json!({"source": {"command": ["x"]}, "each": ["c", "d"]})),
+            asked("Stream", "a", text, &json!({"path": "/a.ts", "feeds": ["a"]})),
+            document("Stream", "b", &json!({"path": "/b.ts", "feeds": ["b"]})),
+        ]);
+        let counts = if text == long { &text[..64] } else { text };
+        for name in ["a", "set-c", "set-d"] {
+            assert_eq!(resolved.feeds[name].restart.as_deref(), Some(counts));
+        }
+        assert_eq!(resolved.streams["a"].restart.as_deref(), Some(counts));
+        assert_eq!((&resolved.feeds["b"].restart, &resolved.streams["b"].restart), (&None, &None));
+        assert_eq!(load("again.yaml", &to_yaml(&resolved)).unwrap(), resolved);
+    }
+}
+
 fn argument() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("{output}".to_owned()),

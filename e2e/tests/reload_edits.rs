@@ -166,6 +166,61 @@ fn another_command_of_a_feed_restarts_it_and_its_viewers_stay() {
 }
 
 #[test]
+fn the_annotation_restarts_what_has_it_and_nothing_else() {
+    let marks: [Mark; 4] = Default::default();
+    let asks = |document: String, asked: Option<&str>| {
+        let mut document: Value = serde_json::from_str(document.trim_start_matches("---\n")).unwrap();
+        if let Some(text) = asked {
+            document["metadata"]["annotations"] = json!({"millrace.dev/restart": text});
+        }
+        format!("---\n{document}\n")
+    };
+    let file = |a: Option<&str>, one: Option<&str>, plain: Option<&str>| {
+        asks(feed("a", &marks[0].shell(STEADY)), a)
+            + &feed("b", &marks[1].shell(STEADY))
+            + &asks(at("plain", "/plain", "a"), plain)
+            + &asks(copied("one", "b", &marks[2], "same"), one)
+            + &copied("two", "b", &marks[3], "same")
+    };
+    let pod = Pod::start(&file(None, None, None));
+    let viewers: Vec<_> = ["/plain", "/one", "/two"].map(|path| Watcher::new(pod.viewer(path))).into();
+    for viewer in &viewers {
+        viewer.flows(40_000);
+    }
+    let everybody = [("feeds", "a"), ("feeds", "b"), ("streams", "one"), ("streams", "two")];
+    let traces = || everybody.map(|(list, name)| trace(&pod, list, name));
+    let at = Some("2026-11-21T17:30:07+00:00");
+    let edits = [
+        (file(Some("1"), None, None), Some("a")),
+        (file(Some("2"), None, None), Some("a")),
+        (file(Some("2"), at, None), Some("one")),
+        // Taken away it asks for nothing, and a stream that is passed through has nothing to restart.
+        (file(None, None, Some("1")), None),
+        (file(None, at, Some("1")), Some("one")),
+    ];
+    for (n, (edit, restarted)) in edits.iter().enumerate() {
+        let before = traces();
+        pod.edit(edit);
+        taken(&pod, n + 1);
+        let asked = |name: &str| *restarted == Some(name);
+        eventually("who was asked has another process", || {
+            let now = traces();
+            let anew = |place: usize| now[place].0.is_u64() && now[place].0 != before[place].0;
+            (0..4).all(|place| anew(place) == asked(everybody[place].1)).then_some(())
+        });
+        for viewer in &viewers {
+            viewer.flows(60_000);
+        }
+        for ((was, now), (_, name)) in before.iter().zip(&traces()).zip(&everybody) {
+            assert_eq!(was.0 != now.0, asked(name), "edit {n}: {name}");
+            assert_eq!(was.1, now.1, "edit {n}: {name}: to be asked is no failure");
+        }
+    }
+    drop(viewers);
+    marks.iter().for_each(Mark::gone);
+}
+
+#[test]
 fn what_does_not_concern_the_process_of_a_feed_does_not_restart_it() {
     let mark = Mark::default();
     let with = |more: &Value| {

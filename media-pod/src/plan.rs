@@ -88,6 +88,7 @@ mod tests {
     fn feed(name: &str, variant: u8) -> Arc<FeedSpec> {
         Arc::new(FeedSpec {
             name: name.to_owned(),
+            restart: None,
             source: Source::Command(command(["camera", &variant.to_string()])),
             description: String::new(),
             activation: Activation::Continuous,
@@ -103,6 +104,7 @@ mod tests {
     fn stream(name: &str, (path, feed, argv, flush): Shape) -> Arc<StreamSpec> {
         Arc::new(StreamSpec {
             name: name.to_owned(),
+            restart: None,
             path: format!("/{name}/{path}"),
             feeds: vec![format!("f{feed}")],
             command: argv.map(|variant| command(["encoder", &variant.to_string()])),

@@ -67,6 +67,7 @@ fn feed_spec(feed: &FinalFeed, resolved: &Resolved, media: &Path) -> FeedSpec {
     };
     FeedSpec {
         name: feed.name.clone(),
+        restart: feed.restart.clone(),
         source,
         description,
         activation: match feed.activation {
@@ -90,6 +91,7 @@ fn stream_spec(stream: &FinalStream, resolved: &Resolved) -> StreamSpec {
     });
     StreamSpec {
         name: stream.name.clone(),
+        restart: stream.restart.clone().filter(|_| command.is_some()),
         path: stream.path.to_string(),
         feeds: stream.feeds.clone(),
         description: stream.command.as_deref().map(display),

@@ -156,6 +156,16 @@ impl<'a> Kept<'a> {
         slot.objects().streams.iter().find(|(it, _)| it == name).map(|(_, spec)| spec.clone())
     }
 
+    /// What a Feed that runs was asked last, by annotation.
+    pub fn feed_restart(&self, name: &str, uid: &str) -> Option<String> {
+        self.slot_of_feed(name, uid)?.objects().restarts.feeds.get(name).cloned()
+    }
+
+    /// What a Stream that runs was asked last, by annotation.
+    pub fn stream_restart(&self, name: &str, uid: &str) -> Option<String> {
+        self.slot_of_stream(name, uid)?.objects().restarts.streams.get(name).cloned()
+    }
+
     /// The Cluster as it runs, if anything does.
     pub fn cluster(&self) -> Option<ClusterSpec> {
         self.slots.values().find_map(|slot| slot.objects().clusters.first()).map(|(_, spec)| spec.clone())

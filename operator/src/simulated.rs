@@ -134,6 +134,23 @@ impl Simulated {
         }
     }
 
+    /// `kubectl annotate`, of `Feed/door` and the like.
+    pub fn annotate(&mut self, of: &str, annotation: &str, text: Option<&str>) {
+        fn set(meta: &mut ObjectMeta, annotation: &str, text: Option<&str>) {
+            let all = meta.annotations.get_or_insert_default();
+            match text {
+                Some(text) => all.insert(annotation.to_owned(), text.to_owned()),
+                None => all.remove(annotation),
+            };
+        }
+        match of.split_once('/').unwrap() {
+            ("Feed", name) => {
+                edit(&mut self.view.feeds, name, |it| set(&mut it.metadata, annotation, text));
+            }
+            (_, name) => edit(&mut self.view.streams, name, |it| set(&mut it.metadata, annotation, text)),
+        }
+    }
+
     pub fn delete_feed(&mut self, name: &str) {
         self.view.feeds.retain(|it| it.name_any() != name);
     }

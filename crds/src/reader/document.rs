@@ -10,6 +10,7 @@ use super::{
 use crate::{
     check::{Checker, Finding},
     diagnostic::Diagnostic,
+    resolve::{RESTART, restart_text},
     rules,
     yaml::{
         path::{FieldPath, Step},
@@ -115,6 +116,14 @@ impl Reader {
     fn keep(&mut self, kind: &'static str, name: String, value: &Value, node: Node) {
         let spec = value.get("spec").cloned().unwrap_or_else(|| json!({}));
         let objects = &mut self.documents.objects;
+        let annotations = value.get("metadata").and_then(|metadata| metadata.get("annotations"));
+        if let Some(text) = annotations.and_then(|all| all.get(RESTART)).and_then(Value::as_str) {
+            match kind {
+                "Feed" => drop(objects.restarts.feeds.insert(name.clone(), restart_text(text))),
+                "Stream" => drop(objects.restarts.streams.insert(name.clone(), restart_text(text))),
+                _ => {}
+            }
+        }
         let failed = match kind {
             "Cluster" => typed(&mut objects.clusters, &name, spec),
             "Feed" => typed(&mut objects.feeds, &name, spec),

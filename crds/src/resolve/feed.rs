@@ -5,6 +5,7 @@ use super::{
     command::{self, Known},
     fault::{Fault, Faults},
     members::{Member, Members},
+    restart::restart_text,
 };
 use crate::{
     kinds::{FeedSpec, Source},
@@ -41,6 +42,7 @@ fn one(context: &Context<'_>, member: &Member<FeedSpec>, faults: &mut Faults<'_>
     access::env(context, &spec.env, faults);
     Some(FinalFeed {
         name: member.name.clone(),
+        restart: context.objects.restarts.feeds.get(&member.origin).map(|text| restart_text(text)),
         source: source(context, &spec.source, faults)?,
         fallback: spec.fallback.clone(),
         activation: spec.activation,

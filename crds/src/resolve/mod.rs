@@ -8,6 +8,7 @@ mod fault;
 mod feed;
 mod members;
 pub(crate) mod placeholder;
+mod restart;
 mod rings;
 mod set;
 mod stream;
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use fault::Fault;
 pub use members::MAX_MEMBERS;
 pub use placeholder::PlaceholderError;
+pub use restart::{MAX_RESTART, RESTART, Restarts, restart_text};
 pub use rings::rings_from;
 pub use set::{member_name, member_spec};
 
@@ -41,6 +43,8 @@ pub struct Objects {
     pub rooms: Vec<(String, RoomSpec)>,
     /// Secrets.
     pub secrets: Vec<FinalSecret>,
+    /// Who was asked to restart; of a set, all its members.
+    pub restarts: Restarts,
     /// Kind and name of objects that are there but too broken to be in the lists: nothing is said of those who
     /// name them.
     pub broken: BTreeSet<(String, String)>,

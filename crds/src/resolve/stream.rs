@@ -5,6 +5,7 @@ use super::{
     command::{self, Known},
     fault::{Fault, Faults},
     members::{Member, Members},
+    restart::restart_text,
 };
 use crate::{
     hint,
@@ -61,6 +62,7 @@ fn one(context: &Context<'_>, member: &Member<StreamSpec>, faults: &mut Faults<'
     }
     Some(FinalStream {
         name: member.name.clone(),
+        restart: context.objects.restarts.streams.get(&member.origin).map(|text| restart_text(text)),
         path: spec.path.clone(),
         feeds: spec.feeds.clone(),
         command: match argv(context, spec, faults) {

@@ -14,6 +14,8 @@ use crate::{
 pub struct FinalFeed {
     /// Its name: at most 40 of a-z, 0-9 and `-`.
     pub name: String,
+    /// The text of its annotation `millrace.dev/restart`: with another one it is run anew. At most 64 bytes.
+    pub restart: Option<String>,
     /// Where its media come from.
     pub source: FinalSource,
     /// The names of Feeds that take over while this one gives nothing, in order.

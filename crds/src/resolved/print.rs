@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{FinalSecret, Resolved};
 use crate::kinds::API_VERSION;
+use crate::resolve::RESTART;
 use crate::yaml::emit;
 
 /// The final form as YAML documents, which read back to the same final form: the Cluster, then Feeds, Streams,
@@ -12,10 +13,14 @@ use crate::yaml::emit;
 pub fn to_yaml(resolved: &Resolved) -> String {
     let cluster = &resolved.cluster.name;
     let mut documents = vec![document("Cluster", cluster, &resolved.cluster.to_spec())];
-    documents
-        .extend(resolved.feeds.iter().map(|(name, feed)| document("Feed", name, &feed.to_spec(cluster))));
-    documents
-        .extend(resolved.streams.iter().map(|(name, it)| document("Stream", name, &it.to_spec(cluster))));
+    documents.extend(resolved.feeds.iter().map(|(name, feed)| {
+        annotated(document("Feed", name, &feed.to_spec(cluster)), feed.restart.as_deref())
+    }));
+    documents.extend(
+        resolved.streams.iter().map(|(name, it)| {
+            annotated(document("Stream", name, &it.to_spec(cluster)), it.restart.as_deref())
+        }),
+    );
     documents
         .extend(resolved.rooms.iter().map(|(name, room)| document("Room", name, &room.to_spec(cluster))));
     documents.extend(resolved.secrets.values().map(secret));
@@ -42,6 +47,14 @@ fn document(kind: &str, name: &str, spec: &impl serde::Serialize) -> Value {
     // Our own specs always become JSON: their map keys are strings.
     let spec = serde_json::to_value(spec).unwrap_or_default();
     json!({"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec})
+}
+
+fn annotated(mut document: Value, restart: Option<&str>) -> Value {
+    let metadata = document.get_mut("metadata").and_then(Value::as_object_mut);
+    if let (Some(metadata), Some(text)) = (metadata, restart) {
+        metadata.insert("annotations".to_owned(), json!({RESTART: text}));
+    }
+    document
 }
 
 fn secret(secret: &FinalSecret) -> Value {

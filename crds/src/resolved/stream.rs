@@ -17,6 +17,8 @@ use crate::{
 pub struct FinalStream {
     /// Its name: at most 40 of a-z, 0-9 and `-`.
     pub name: String,
+    /// The text of its annotation `millrace.dev/restart`: with another one its command is run anew. At most 64 bytes.
+    pub restart: Option<String>,
     /// Where it is served, beginning with `/`.
     pub path: StreamPath,
     /// The names of its Feeds. One is on the command's stdin, several are on the descriptors 3 and up, in this

@@ -1,6 +1,8 @@
 //! `/api/v1` of a balancer and of a server pod.
 
-use millrace_e2e::{Pod, Watcher, eventually, resource};
+use std::fs;
+
+use millrace_e2e::{Pod, Watcher, eventually, repository, resource};
 use serde_json::{Value, json};
 
 use crate::{
@@ -130,4 +132,35 @@ fn who_may_not_see_the_status_may_not_read_it_here_either() {
     );
     eventually("it answers", || (code(&off.url("/healthz"), &[]) == "200").then_some(()));
     assert_ne!(code(&off.url("/api/v1/sessions"), &[]), "200");
+}
+
+#[test]
+fn all_metrics_of_balancers_and_links_that_are_documented_are_there() {
+    let cluster = Cluster::new();
+    let edge = cluster.balancer("edge", "", &[]);
+    let server = cluster.server("one", &(camera("a", "OnDemand") + &ts("a")), &[("a", 1)], &edge);
+    known(&edge, "/a.ts");
+    let viewer = Watcher::new(edge.viewer("/a.ts"));
+    viewer.flows(20_000);
+    let [at_edge, at_server] =
+        [&edge, &server.pod].map(|pod| String::from_utf8(pod.curl("/metrics", &[]).stdout).unwrap());
+    let docs = fs::read_to_string(repository("docs/operating.md")).unwrap();
+    let rows = |of: &str| docs.lines().filter(|line| line.starts_with(of)).collect::<Vec<_>>();
+    let (edges, links) = (rows("| `millrace_edge_"), rows("| `millrace_link"));
+    assert!(edges.len() >= 8 && links.len() >= 4, "{edges:?} {links:?}");
+    let told = |row: &str, prefix: &str, metrics: &str| {
+        let names = row.split('|').nth(1).unwrap();
+        for name in names.split('`').filter(|part| part.starts_with("millrace_") || part.starts_with('_')) {
+            let name = name.split('{').next().unwrap();
+            let name = if name.starts_with('_') { format!("{prefix}{name}") } else { name.to_owned() };
+            assert!(metrics.contains(&format!("# TYPE {name} ")), "{name} is not in\n{metrics}");
+        }
+    };
+    for row in edges {
+        told(row, "millrace_edge", &at_edge);
+    }
+    for row in links {
+        told(row, "millrace_link", &at_edge);
+        told(row, "millrace_link", &at_server);
+    }
 }

@@ -23,6 +23,8 @@ use crate::{hold::Demand, intake::Expected, shop::Shop, state::Conditions};
 pub struct FeedSpec {
     /// Its name.
     pub name: String,
+    /// With another text it is run anew.
+    pub restart: Option<String>,
     /// What it reads.
     pub source: Source,
     /// How to describe that to people; no secrets.
@@ -42,7 +44,9 @@ pub struct FeedSpec {
 impl FeedSpec {
     /// Whether what runs for it can go on running when it becomes `next`.
     pub fn runs_alike(&self, next: &Self) -> bool {
-        self.source == next.source && self.container == next.container
+        // An annotation that is taken away asks for nothing.
+        let asked = next.restart.is_some() && self.restart != next.restart;
+        !asked && self.source == next.source && self.container == next.container
     }
 }
 

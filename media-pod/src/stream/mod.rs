@@ -31,6 +31,8 @@ use crate::{
 pub struct StreamSpec {
     /// Its name.
     pub name: String,
+    /// With another text its command is run anew.
+    pub restart: Option<String>,
     /// Its path.
     pub path: String,
     /// The feeds that it needs.
@@ -157,7 +159,9 @@ impl StreamSpec {
         let running = |spec: &Self| {
             (spec.feeds.clone(), spec.command.clone(), spec.container, spec.resurrect, spec.silence)
         };
-        running(self) == running(next)
+        // An annotation that is taken away asks for nothing.
+        let asked = next.restart.is_some() && self.restart != next.restart;
+        !asked && running(self) == running(next)
     }
 }
 

@@ -74,13 +74,16 @@ impl Keeper {
         let mut specs = self.specs.clone();
         let over = async {
             let another = async {
+                let mut last = spec.clone();
                 loop {
                     if specs.changed().await.is_err() {
                         future::pending::<()>().await;
                     }
-                    if !specs.borrow_and_update().runs_alike(spec) {
+                    let next = specs.borrow_and_update().clone();
+                    if !last.runs_alike(&next) {
                         return;
                     }
+                    last = next;
                 }
             };
             tokio::select! {

@@ -56,6 +56,7 @@ pub fn part(resolved: &Resolved, placement: &Placement) -> Resolved {
 fn from_elsewhere(feed: &FinalFeed) -> FinalFeed {
     FinalFeed {
         name: feed.name.clone(),
+        restart: None,
         source: FinalSource::Pull {
             url: Some(format!("millrace://feeds/{}", feed.name)),
             url_from: None,

@@ -9,7 +9,7 @@ use millrace_crds::{
     kinds::{ClusterSpec, FeedSpec, StreamSpec},
 };
 
-use super::{Faults, secrets};
+use super::{Faults, restart, secrets};
 use crate::{
     kept::Kept,
     reason::{Reason, Why},
@@ -32,6 +32,8 @@ pub struct One<Spec> {
     pub form: Form,
     pub uid: String,
     pub created: Option<Time>,
+    /// What its annotation, or its set's, says of a restart.
+    pub restart: Option<String>,
 }
 
 /// The Cluster.
@@ -61,18 +63,24 @@ impl Forms {
         let there = |meta: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta| {
             meta.deletion_timestamp.is_none()
         };
+        let sets = restart::of_sets(&view.feeds);
         for feed in view.feeds.iter().filter(|it| it.spec.each.is_none() && there(&it.metadata)) {
             let (name, uid) = (feed.name_any(), feed.uid().unwrap_or_default());
             forms.feed_uids.insert(name.clone(), uid.clone());
             let created = feed.creation_timestamp();
-            forms.feeds.insert(name, One { spec: feed.spec.clone(), form: Form::Written, uid, created });
+            let restart = restart::of(feed.as_ref(), &sets, || kept.feed_restart(&name, &uid));
+            let one = One { spec: feed.spec.clone(), form: Form::Written, uid, created, restart };
+            forms.feeds.insert(name, one);
         }
         let lone = |spec: &StreamSpec| spec.each.is_none() && spec.each_of.is_none();
+        let sets = restart::of_sets(&view.streams);
         for stream in view.streams.iter().filter(|it| lone(&it.spec) && there(&it.metadata)) {
             let (name, uid) = (stream.name_any(), stream.uid().unwrap_or_default());
             forms.stream_uids.insert(name.clone(), uid.clone());
             let created = stream.creation_timestamp();
-            forms.streams.insert(name, One { spec: stream.spec.clone(), form: Form::Written, uid, created });
+            let restart = restart::of(stream.as_ref(), &sets, || kept.stream_restart(&name, &uid));
+            let one = One { spec: stream.spec.clone(), form: Form::Written, uid, created, restart };
+            forms.streams.insert(name, one);
         }
         for it in &view.unreadable {
             forms.add_unreadable(view, kept, it.kind, &it.name);
@@ -86,16 +94,18 @@ impl Forms {
                 let Some(uid) = kept.feed_uid(name) else { return };
                 self.feed_uids.insert(name.to_owned(), uid.clone());
                 if let Some(spec) = kept.feed(name, &uid) {
-                    self.feeds
-                        .insert(name.to_owned(), One { spec, form: Form::LastGood, uid, created: None });
+                    let restart = kept.feed_restart(name, &uid);
+                    let one = One { spec, form: Form::LastGood, uid, created: None, restart };
+                    self.feeds.insert(name.to_owned(), one);
                 }
             }
             "Stream" => {
                 let Some(uid) = kept.stream_uid(name) else { return };
                 self.stream_uids.insert(name.to_owned(), uid.clone());
                 if let Some(spec) = kept.stream(name, &uid) {
-                    self.streams
-                        .insert(name.to_owned(), One { spec, form: Form::LastGood, uid, created: None });
+                    let restart = kept.stream_restart(name, &uid);
+                    let one = One { spec, form: Form::LastGood, uid, created: None, restart };
+                    self.streams.insert(name.to_owned(), one);
                 }
             }
             "Cluster" if name == view.name && view.cluster.is_none() => {

@@ -5,6 +5,7 @@ mod cycles;
 mod faults;
 mod forms;
 mod paths;
+mod restart;
 pub mod secrets;
 pub mod sets;
 mod validate;
@@ -15,11 +16,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use millrace_crds::{
     Resolved,
-    resolve::{Fault, Objects},
+    resolve::{Fault, Objects, Restarts},
 };
 
 use crate::{kept::Kept, reason::Why, view::View};
-use forms::{Form, Forms};
+use forms::{Form, Forms, One};
 
 /// Why objects do not run as they are written, by name.
 #[derive(Clone, Debug, Default)]
@@ -140,8 +141,13 @@ fn objects(view: &View, kept: &Kept<'_>, forms: &Forms) -> Objects {
         streams: forms.streams.iter().map(|(name, one)| (name.clone(), one.spec.clone())).collect(),
         rooms: Vec::new(),
         secrets: secrets.into_values().collect(),
+        restarts: Restarts { feeds: restarts(&forms.feeds), streams: restarts(&forms.streams) },
         broken: BTreeSet::new(),
     }
+}
+
+fn restarts<Spec>(all: &BTreeMap<String, One<Spec>>) -> BTreeMap<String, String> {
+    all.iter().filter_map(|(name, one)| Some((name.clone(), one.restart.clone()?))).collect()
 }
 
 /// Whoever is at fault goes back to its last good form, and without one is left out. False if that changes nothing.

@@ -4,5 +4,6 @@ mod balancers;
 pub mod faulty;
 mod pods;
 mod quickstart;
+mod restart;
 mod secret;
 mod set;

@@ -143,6 +143,10 @@ fn packets_are_lost_between_pods_and_nobody_is_cut_off() {
         let scene = Scene::four(space, &json!({}));
         let crowd = scene.watched(40);
         for percent in [1, 5, 10] {
+            // What was moved by the failover before goes home by itself.
+            await_condition("a is in its own pod", || {
+                (space.owner("a").1["metadata"]["labels"]["millrace.dev/feed"] == "a").then_some(())
+            });
             crowd.begin();
             let owners = FEEDS.map(|feed| epoch(&space.owner(feed).0));
             let broken = Broken::loses(percent);

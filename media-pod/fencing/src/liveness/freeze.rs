@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Kubernetes, Liveness, Pod};
-use crate::time::Time;
+use crate::{id::PodUid, time::Time};
 
 /// Why nothing is failed over because of silence: the condition `FailoverPaused`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,12 +15,41 @@ pub struct Paused {
 }
 
 impl Liveness {
-    /// More than a third, and more than one, of the pods are silent, on more than one node. Pods whose end is known for
-    /// certain do not count. One whole node that falls silent while others are heard is a lost node, not a lost ear.
-    pub(super) fn freeze(&self, now: Time) -> Option<Paused> {
+    /// As [`freeze`](Self::freeze) says; and when some who were silent are heard again, for a tenure more while others are
+    /// not: when a network heals, one node is heard before another.
+    pub(super) fn paused(&mut self, now: Time) -> Option<Paused> {
         if self.resumed_until.is_some_and(|until| now < until) {
+            self.frozen = None;
             return None;
         }
+        if let Some(paused) = self.freeze(now) {
+            self.frozen = Some((now, self.silent(now).cloned().collect()));
+            return Some(paused);
+        }
+        let (last, before) = self.frozen.as_ref()?;
+        let still: BTreeSet<&PodUid> = self.silent(now).collect();
+        let back = before.iter().any(|uid| self.pods.get(uid).is_some_and(|pod| pod.last >= *last));
+        if back && !still.is_empty() && now.since(*last) < self.settings.tenure {
+            return Some(Paused { silent: still.len(), of: self.pods.len() });
+        }
+        self.frozen = None;
+        None
+    }
+
+    /// Those that are silent, and of whose end nothing is known.
+    fn silent(&self, now: Time) -> impl Iterator<Item = &PodUid> {
+        let counts = move |(uid, pod): &(&PodUid, &Pod)| {
+            !pod.convicted
+                && pod.kubernetes == Kubernetes::Present
+                && now.since(pod.last) >= self.settings.silence()
+                && !self.reset(uid, pod, now)
+        };
+        self.pods.iter().filter(counts).map(|(uid, _)| uid)
+    }
+
+    /// More than a third, and more than one, of the pods are silent, on more than one node. Pods whose end is known for
+    /// certain do not count. One whole node that falls silent while others are heard is a lost node, not a lost ear.
+    fn freeze(&self, now: Time) -> Option<Paused> {
         // Beats are not all at the same time: when the first has missed its last one, others have one to go.
         let soon = self.settings.silence().saturating_sub(self.settings.beat);
         let (mut of, mut silent) = (0, Vec::new());

@@ -3,7 +3,10 @@
 mod freeze;
 mod verdict;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 pub use self::{
     freeze::Paused,
@@ -77,6 +80,8 @@ pub struct Liveness {
     pods: BTreeMap<PodUid, Pod>,
     balancers: BTreeMap<BalancerId, Balancer>,
     resumed_until: Option<Time>,
+    /// When too many were silent last, and who.
+    frozen: Option<(Time, BTreeSet<PodUid>)>,
 }
 
 /// What is believed at one time.
@@ -99,6 +104,7 @@ impl Liveness {
             pods: BTreeMap::new(),
             balancers: BTreeMap::new(),
             resumed_until: None,
+            frozen: None,
         }
     }
 
@@ -215,7 +221,7 @@ impl Liveness {
     /// later.
     pub fn judge(&mut self, now: Time) -> Judgement {
         let listening = self.leader_since.is_none_or(|since| now.since(since) < self.settings.beat);
-        let paused = self.freeze(now);
+        let paused = self.paused(now);
         let judge = |(uid, pod): (&PodUid, &Pod)| {
             (uid.clone(), self.verdict(uid, pod, paused.is_some() && !pod.convicted, now))
         };

@@ -140,6 +140,44 @@ fn a_freeze_ends_when_somebody_has_looked_and_the_convicted_count_no_more() {
 }
 
 #[test]
+fn when_a_network_heals_and_one_node_is_heard_before_another_nobody_is_believed_to_be_gone() {
+    let mut bench = Bench::new(&["p", "q", "r", "s"]);
+    for (pod, node) in [("p", "one"), ("q", "one"), ("r", "two"), ("s", "two")] {
+        bench.liveness.pod(&pod.parse().unwrap(), Some(node), Kubernetes::Present, bench.now);
+    }
+    bench.pass(15_000);
+    bench.report(vec![]);
+    assert_eq!(bench.verdict("p"), Verdict::Paused, "nobody is heard");
+    bench.beat(&["r", "s"]);
+    bench.report(vec![]);
+    assert_eq!(bench.verdict("p"), Verdict::Paused, "the others are as likely to come back");
+    bench.pass(500);
+    bench.beat(&["p", "q"]);
+    assert_eq!((bench.verdict("p"), bench.verdict("q")), (Verdict::Alive, Verdict::Alive));
+    bench.pass(3000);
+    bench.beat(&["r", "s"]);
+    bench.report(vec![]);
+    assert_eq!(bench.verdict("p"), Verdict::Dead(Cause::Silence), "now it is a node that is lost");
+}
+
+#[test]
+fn who_does_not_come_back_when_a_network_heals_is_gone_after_a_tenure() {
+    let mut bench = Bench::new(&["p", "q", "r", "s"]);
+    bench.pass(5000);
+    bench.report(vec![]);
+    assert_eq!(bench.verdict("p"), Verdict::Paused);
+    for _ in 0..4 {
+        bench.beat(&["q", "r", "s"]);
+        bench.report(vec![]);
+        assert_eq!(bench.verdict("p"), Verdict::Paused);
+        bench.pass(2500);
+    }
+    bench.beat(&["q", "r", "s"]);
+    bench.report(vec![]);
+    assert_eq!(bench.verdict("p"), Verdict::Dead(Cause::Silence));
+}
+
+#[test]
 fn a_lost_node_is_no_lost_ear() {
     let mut bench = Bench::new(&["p", "q", "r", "s"]);
     for (pod, node) in [("p", "one"), ("q", "one"), ("r", "two"), ("s", "two")] {
