@@ -264,7 +264,7 @@ fn every_right_that_it_has_is_documented_and_used_and_it_has_no_other() {
             }
         }
         for no in [
-            "create deployments",
+            "create daemonsets",
             "create pods --subresource=exec",
             "update nodes",
             "list namespaces",

@@ -20,6 +20,7 @@ pub fn understand(method: &str, path: &str, query: &str) -> (&'static str, &'sta
 const KNOWN: &[(&str, &str)] = &[
     ("clusters", "clusters/status"),
     ("configmaps", "configmaps/other"),
+    ("deployments", "deployments/other"),
     ("events", "events/other"),
     ("feeds", "feeds/status"),
     ("leases", "leases/other"),
