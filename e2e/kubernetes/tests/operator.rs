@@ -3,6 +3,8 @@
 use std::{
     collections::BTreeSet,
     fs,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -199,6 +201,26 @@ fn asked() -> BTreeSet<String> {
     all
 }
 
+/// What was asked for while `work` was done: a replica that loses the Lease begins to count anew.
+fn asked_while(work: impl FnOnce()) -> BTreeSet<String> {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let looks = scope.spawn(|| {
+            let mut seen = BTreeSet::new();
+            while !done.load(Ordering::Relaxed) {
+                // One that is just beginning anew does not answer.
+                seen.extend(catch_unwind(asked).unwrap_or_default());
+                std::thread::sleep(Duration::from_millis(500));
+            }
+            seen
+        });
+        let worked = catch_unwind(AssertUnwindSafe(work));
+        done.store(true, Ordering::Relaxed);
+        let seen = looks.join().unwrap_or_default();
+        worked.map_or_else(|panic| resume_unwind(panic), |()| seen)
+    })
+}
+
 fn exercise(space: &Space) {
     let secret =
         json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"k": "v"}});
@@ -282,7 +304,7 @@ fn every_right_that_it_has_is_documented_and_used_and_it_has_no_other() {
         kubectl(&format!("-n {SYSTEM} delete lease millrace-operator --ignore-not-found")).ok();
         kubectl(&format!("-n {SYSTEM} rollout restart deployment/millrace-operator")).ok();
         Operator.ready();
-        exercise(space);
+        let seen = asked_while(|| exercise(space));
         let mut unused: BTreeSet<_> =
             granted(&role["rules"]).union(&granted(&own["rules"])).cloned().collect();
         // These only where somebody else writes to the same object at the same time.
@@ -290,7 +312,7 @@ fn every_right_that_it_has_is_documented_and_used_and_it_has_no_other() {
         unused.retain(|right| !right.ends_with("/finalizers") && !seldom.contains(&right.as_str()));
         let began = Instant::now();
         loop {
-            let asked = asked();
+            let asked: BTreeSet<String> = asked().union(&seen).cloned().collect();
             // An apply of what is not there yet is a patch that needs the right to create, too.
             let applied = |right: &str| {
                 right.strip_prefix("create ").is_some_and(|it| asked.contains(&format!("patch {it}")))
