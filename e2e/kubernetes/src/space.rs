@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::TcpStream,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     process,
     sync::atomic::{AtomicU32, Ordering},
@@ -300,7 +301,12 @@ impl Space {
             let url = object.pointer("/status/url/http")?.as_str()?;
             is_ready(object).then(|| url.to_owned())
         });
-        Address::of(&url)
+        let address = Address::of(&url);
+        // Of a new Cluster the balancers may not be there yet, or its Service not know them.
+        wait::await_condition("the Service has somebody behind it", || {
+            TcpStream::connect(address.host.as_str()).ok().map(drop)
+        });
+        address
     }
 }
 
