@@ -15,6 +15,7 @@ pub mod guests;
 pub mod hold;
 pub mod inlet;
 pub mod intake;
+pub mod joining;
 pub mod linking;
 pub mod logging;
 pub mod member;

@@ -12,7 +12,7 @@ use millrace_http::{Opened, Peek, Refusal, Source};
 use tokio::time::{self, timeout};
 
 use super::upstream::Upstream;
-use crate::hold::Hold;
+use crate::{hold::Hold, joining};
 
 /// A stream that gives nothing for this long after it was asked for is not available.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -24,8 +24,6 @@ const LOOK: Duration = Duration::from_millis(100);
 const CATCH_UP: Duration = Duration::from_secs(3);
 /// For `Retry-After`: about what a new owner takes.
 pub(super) const AGAIN: Duration = Duration::from_secs(2);
-/// Where so many bytes came without a random access point, none will.
-const UNMARKED: u64 = 16 << 20;
 
 /// What keeps an upstream for one viewer.
 struct Watching {
@@ -54,13 +52,12 @@ impl Drop for Watching {
 
 impl Source for Upstream {
     fn peek(&self, join: Join) -> Peek {
-        let known = self.channel.format().map(|format| format.content_type.clone());
-        let content_type = known.or_else(|| {
+        let mut peek = joining::peek(&self.channel, join);
+        peek.content_type = peek.content_type.or_else(|| {
             let owner = self.edge.upgrade()?.registry.owner(&self.path)?;
             owner.serving.content_type.map(Into::into)
         });
-        let age = self.channel.random_access_age().filter(|_| join.start == Start::Last);
-        Peek { content_type, age }
+        peek
     }
 
     fn open(self: Arc<Self>, join: Join) -> BoxFuture<'static, Result<Opened, Refusal>> {
@@ -75,23 +72,16 @@ impl Source for Upstream {
                     let _ = timeout(CATCH_UP, caught_up.wait_for(|caught_up| *caught_up)).await;
                     joined = self.channel.join(join);
                 }
-            } else if format.is_none() || self.marks_nothing() {
-                // Nobody knows where a picture begins in bytes of no known container, or where none is marked.
+            } else if joining::is_unmarked(&self.channel, format.as_ref()) {
                 joined = self.channel.join(Join { start: Start::Live, ..join });
             }
-            let content_type =
-                format.map_or_else(|| "application/octet-stream".into(), |f| f.content_type.clone());
+            let content_type = joining::content_type(format.as_ref());
             Ok(Opened { joined, content_type, flush: Duration::ZERO, hold: Box::new(watching) })
         })
     }
 }
 
 impl Upstream {
-    fn marks_nothing(&self) -> bool {
-        let qos = self.channel.qos();
-        qos.random_access_points == 0 && qos.bytes_in > UNMARKED
-    }
-
     /// Until it is known what comes, or that nothing will.
     async fn first(&self, joined: &Joined) -> Result<Option<Arc<Format>>, Refusal> {
         let mut refused = self.refused.subscribe();

@@ -11,7 +11,7 @@ use millrace_bus::{Format, Join, Joined, Start};
 use millrace_http::{Opened, Peek, Refusal, Source};
 
 use super::{Stream, hopeless};
-use crate::hold::Hold;
+use crate::{hold::Hold, joining};
 
 /// A stream that gives nothing for this long after it was asked for is not available.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -39,9 +39,7 @@ impl Drop for Watching {
 
 impl Source for Stream {
     fn peek(&self, join: Join) -> Peek {
-        let content_type = self.channel.format().map(|format| format.content_type.clone());
-        let age = self.channel.random_access_age().filter(|_| join.start == Start::Last);
-        Peek { content_type, age }
+        joining::peek(&self.channel, join)
     }
 
     fn open(self: Arc<Self>, join: Join) -> BoxFuture<'static, Result<Opened, Refusal>> {
@@ -50,27 +48,17 @@ impl Source for Stream {
             let mut joined = self.channel.join(join);
             let watching = Watching::new(&self);
             let format = self.ready(&joined).await?;
-            if join.start != Start::Live && (format.is_none() || self.marks_nothing()) {
-                // Nobody knows where a picture begins in bytes of no known container, or where none is marked.
+            if join.start != Start::Live && joining::is_unmarked(&self.channel, format.as_ref()) {
                 joined = self.channel.join(Join { start: Start::Live, ..join });
             }
-            let content_type =
-                format.map_or_else(|| "application/octet-stream".into(), |f| f.content_type.clone());
+            let content_type = joining::content_type(format.as_ref());
             let flush = self.spec().flush;
             Ok(Opened { joined, content_type, flush, hold: Box::new(watching) })
         })
     }
 }
 
-/// Where so many bytes came without a random access point, none will.
-const UNMARKED: u64 = 16 << 20;
-
 impl Stream {
-    fn marks_nothing(&self) -> bool {
-        let qos = self.channel.qos();
-        qos.random_access_points == 0 && qos.bytes_in > UNMARKED
-    }
-
     /// Until it is known what comes, or that nothing will.
     pub async fn ready(self: &Arc<Self>, joined: &Joined) -> Result<Option<Arc<Format>>, Refusal> {
         if let Some(format) = joined.format() {

@@ -218,7 +218,8 @@ fn renew<T: PartialEq>(old: &mut Arc<T>, new: T) {
     }
 }
 
-fn replace<T: PartialEq>(old: &mut T, new: T) -> bool {
+/// Puts `new` in the place of `old`; whether it differs.
+pub(crate) fn replace<T: PartialEq>(old: &mut T, new: T) -> bool {
     let differs = *old != new;
     *old = new;
     differs

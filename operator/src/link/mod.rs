@@ -26,6 +26,7 @@ use crate::{
     watch::{Stores, Touch},
 };
 
+pub(crate) use hub::replace;
 pub use hub::{Heard, Wanted};
 use hub::{Hub, ToTell};
 

@@ -10,7 +10,7 @@ use millrace_fencing::{
 use millrace_report::message::{Beat, Hello, LinkState, Role, Vouched};
 
 use super::{Guard, Server};
-use crate::failover::seen::Said;
+use crate::{failover::seen::Said, link::replace};
 
 impl Guard {
     /// A media pod connected.
@@ -127,10 +127,4 @@ fn kinds(links: &BTreeMap<PodUid, Link>) -> Vec<(&PodUid, u8)> {
         Link::Lost => 2,
     };
     links.iter().map(|(pod, link)| (pod, kind(link))).collect()
-}
-
-fn replace<T: PartialEq>(old: &mut T, new: T) -> bool {
-    let differs = *old != new;
-    *old = new;
-    differs
 }
