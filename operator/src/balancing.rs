@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::ResourceExt as _;
 use millrace_crds::FinalCluster;
@@ -19,6 +20,27 @@ pub const LOOK: Duration = Duration::from_secs(15);
 /// What marks the pod that goes next.
 const FIRST: &str = "-1";
 
+/// What the Deployment says.
+#[derive(Default)]
+struct There {
+    is_made: bool,
+    replicas: Option<u32>,
+    /// Since when fewer would be enough.
+    since: Option<Timestamp>,
+}
+
+impl There {
+    fn of(view: &View) -> Self {
+        let name = names::balancers(&view.name);
+        let Some(it) = view.deployments.iter().find(|it| it.name_any() == name) else {
+            return Self::default();
+        };
+        let replicas = it.spec.as_ref().and_then(|spec| u32::try_from(spec.replicas?).ok());
+        let since = it.annotations().get(labels::FEWER).and_then(|since| since.parse().ok());
+        Self { is_made: true, replicas, since }
+    }
+}
+
 /// How many there are to be.
 pub fn wanted(view: &View, cluster: &FinalCluster) -> Wanted {
     let said = cluster.balancers.replicas;
@@ -27,20 +49,17 @@ pub fn wanted(view: &View, cluster: &FinalCluster) -> Wanted {
         // An autoscaler of Kubernetes' writes what it wants into the Cluster.
         return Wanted { replicas: said.max(auto.min).min(auto.max), since: None };
     }
-    let name = names::balancers(&view.name);
-    let deployment = view.deployments.iter().find(|it| it.name_any() == name);
-    let replicas = deployment.and_then(|it| u32::try_from(it.spec.as_ref()?.replicas?).ok());
-    let since = deployment.and_then(|it| it.annotations().get(labels::FEWER)?.parse().ok());
+    let there = There::of(view);
     // Who was not started yet has nobody.
     let started = living(view).filter(|pod| phase(pod) != Some("Pending"));
     let sessions: Vec<Option<u32>> = started.map(|pod| sessions(view, pod)).collect();
     let bounds =
         Bounds { min: auto.min, max: auto.max, sessions: auto.sessions.min(cluster.limits.connections) };
     let seen = Seen {
-        replicas: replicas.unwrap_or(said),
+        replicas: there.replicas.unwrap_or(said),
         sessions: sessions.iter().flatten().map(|sessions| u64::from(*sessions)).sum(),
-        complete: deployment.is_some() && sessions.iter().all(Option::is_some),
-        since,
+        complete: there.is_made && sessions.iter().all(Option::is_some),
+        since: there.since,
         now: view.now,
     };
     scale::wanted(bounds, seen)
@@ -53,10 +72,8 @@ pub fn step(view: &View, owner: &Owner, cluster: &FinalCluster, into: &mut Decis
         return wanted;
     }
     into.again = Some(into.again.map_or(LOOK, |again| again.min(LOOK)));
-    let name = names::balancers(&view.name);
-    let deployment = view.deployments.iter().find(|it| it.name_any() == name);
-    let there = deployment.and_then(|it| u32::try_from(it.spec.as_ref()?.replicas?).ok());
-    let Some(there) = there.filter(|there| wanted.replicas < *there) else { return wanted };
+    let there = There::of(view);
+    let Some(replicas) = there.replicas.filter(|replicas| wanted.replicas < *replicas) else { return wanted };
     let Some(emptiest) = living(view).min_by_key(|pod| load(view, pod)) else { return wanted };
     let marked: Vec<&Arc<Pod>> = living(view).filter(|pod| is_marked(pod)).collect();
     // What came to it since it was marked is no reason to take another.
@@ -70,8 +87,7 @@ pub fn step(view: &View, owner: &Owner, cluster: &FinalCluster, into: &mut Decis
     }
     into.apply.extend(marked.iter().map(|pod| mark(owner, pod, false)));
     into.apply.push(mark(owner, emptiest, true));
-    let since = deployment.and_then(|it| it.annotations().get(labels::FEWER)?.parse().ok());
-    Wanted { replicas: there, since }
+    Wanted { replicas, since: there.since }
 }
 
 /// Balancers that run, or are about to.

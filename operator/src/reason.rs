@@ -107,6 +107,8 @@ reasons! {
     PodSilent: true;
     /// The media pod does not run the newest configuration yet.
     ConfigurationPending: false;
+    /// No balancer is Ready, so nobody can reach it.
+    NoBalancer: false;
     /// All server pods and balancers are Ready.
     ServersReady: false;
     /// Some server pods are not Ready.
@@ -125,6 +127,8 @@ reasons! {
     FailoverWatches: false;
     /// Media pods are being emptied.
     Draining: false;
+    /// What a media pod on a cordoned node has runs on there, because no other can take it.
+    DrainWaits: true;
     /// No media pod is being emptied.
     NotDraining: false;
     /// The cloud has given the Service no address yet.

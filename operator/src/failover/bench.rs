@@ -7,6 +7,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::ResourceExt as _;
 use millrace_fencing::{
@@ -25,10 +26,14 @@ use super::{
     seal::Seals,
     units::Member,
 };
-use crate::{key::ClusterKey, keys, labels, simulated::Simulated};
+use crate::{key::ClusterKey, keys, labels, simulated::Simulated, view::Settings};
 
+mod beats;
 mod ends;
 mod hands;
+mod world;
+
+pub use self::world::World;
 
 /// A request to the API server, and until its watch has seen what came of it.
 const REQUEST: Duration = Duration::from_millis(5);
@@ -40,30 +45,6 @@ pub const STEP: Duration = Duration::from_millis(5);
 
 pub fn key() -> ClusterKey {
     ClusterKey::new("video", "default")
-}
-
-pub struct World {
-    pub all: Simulated,
-    pub leases: BTreeMap<String, Lease>,
-    pub leader: usize,
-    /// So many things more this leader does, and then it is dead.
-    pub lives: Option<usize>,
-    pub servers: BTreeMap<PodUid, Server>,
-    pub fronts: Vec<Front>,
-    pub moved: Vec<Moved>,
-    pub found: Found,
-    pub edges: BTreeSet<PodUid>,
-    pub resume: bool,
-    pub reconciles: usize,
-    pub requests: usize,
-    /// The API server forbids what has to do with Leases.
-    pub forbidden: bool,
-    /// Pods whose objects were deleted by force, and whose processes live on.
-    pub ghosts: BTreeSet<PodUid>,
-    versions: u64,
-    touched: Option<Instant>,
-    connections: u64,
-    keys: Keyring,
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -103,92 +84,6 @@ pub struct Bench {
     replicas: Vec<Arc<Guards<Replica>>>,
 }
 
-impl World {
-    fn leads(&self, me: usize) -> bool {
-        self.leader == me && self.lives != Some(0)
-    }
-
-    /// Whether the leader is still alive to do one thing more.
-    fn does(&mut self, me: usize) -> bool {
-        let leads = self.leads(me);
-        if let Some(lives) = self.lives.as_mut().filter(|_| leads) {
-            *lives -= 1;
-        }
-        leads
-    }
-
-    fn version(&mut self) -> String {
-        self.versions += 1;
-        self.touched.get_or_insert(Instant::now());
-        self.versions.to_string()
-    }
-
-    /// The watches have something new.
-    pub fn touch(&mut self) {
-        let _ = self.version();
-    }
-
-    pub fn epoch(&self, feed: &str) -> Option<i64> {
-        self.all.view.feeds.iter().find(|it| it.name_any() == feed)?.status.as_ref()?.epoch
-    }
-
-    /// The slot of the pod that the Lease of a Feed names, without its hash, and the epoch.
-    pub fn owner(&self, feed: &str) -> Option<(String, i32)> {
-        let lease =
-            self.leases.values().find(|it| it.labels().get(labels::FEED).is_some_and(|it| it == feed))?;
-        let spec = lease.spec.clone()?;
-        let holder: Holder = spec.holder_identity?.parse().ok()?;
-        let slot = self.servers.get(&holder.pod)?.slot.clone();
-        Some((slot.rsplit_once('-')?.0.to_owned(), spec.lease_transitions?))
-    }
-
-    /// Whether the pod of a Feed's Lease holds it, cleared, and every balancer knows that.
-    pub fn is_settled(&self, feed: &str) -> bool {
-        let uid = self.uid(feed);
-        let Some(lease) =
-            self.leases.values().find(|it| it.labels().get(labels::FEED).is_some_and(|it| it == feed))
-        else {
-            return false;
-        };
-        let spec = lease.spec.clone().unwrap();
-        let holder: Holder = spec.holder_identity.unwrap().parse().unwrap();
-        let epoch = Epoch::new(spec.lease_transitions.unwrap() as u64).unwrap();
-        let holds = self
-            .servers
-            .get(&holder.pod)
-            .is_some_and(|it| it.alive && it.tenure.holdings().any(|it| it.feed == uid && it.epoch == epoch));
-        holds
-            && self
-                .fronts
-                .iter()
-                .filter(|it| it.up)
-                .all(|it| it.newest.get(&uid) == Some(&(epoch, holder.clone())))
-    }
-
-    pub fn uid(&self, feed: &str) -> FeedUid {
-        let feed = self.all.view.feeds.iter().find(|it| it.name_any() == feed).unwrap();
-        feed.uid().unwrap().parse().unwrap()
-    }
-
-    /// The pod of a slot.
-    pub fn pod(&self, slot: &str) -> PodUid {
-        let slot = format!("default-{slot}-");
-        self.servers.iter().find(|(_, it)| it.alive && it.slot.starts_with(&slot)).unwrap().0.clone()
-    }
-
-    pub fn annotate(&mut self, pod: &PodUid, name: &str, value: &str) {
-        let version = self.version();
-        for it in &mut self.all.view.pods {
-            if it.uid().as_deref() == Some(pod.as_str()) {
-                let mut new = it.as_ref().clone();
-                new.metadata.annotations.get_or_insert_default().insert(name.into(), value.into());
-                new.metadata.resource_version = Some(version.clone());
-                *it = Arc::new(new);
-            }
-        }
-    }
-}
-
 impl Replica {
     fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap()
@@ -200,9 +95,6 @@ impl Bench {
     pub fn new(yaml: &str, fronts: usize) -> Self {
         let all = Simulated::new(yaml);
         let settings = Arc::clone(&all.view.settings);
-        let generation = keys::generation(jiff::Timestamp::now(), settings.key_rotation);
-        let mut ring = Keyring::default();
-        ring.add(keys::grant_signer(&settings.token_key, generation).unwrap().public()).unwrap();
         let front = || Front { up: true, ..Front::default() };
         let world = World {
             all,
@@ -222,7 +114,9 @@ impl Bench {
             versions: 100,
             touched: Some(Instant::now()),
             connections: 0,
-            keys: ring,
+            ahead: Duration::ZERO,
+            began: Instant::now(),
+            cordoned: BTreeSet::new(),
         };
         let world = Arc::new(Mutex::new(world));
         let replica = |me| {
@@ -379,64 +273,6 @@ impl Bench {
         world.servers.get_mut(pod).unwrap().cut = true;
         for front in &mut world.fronts {
             front.links.insert(pod.clone(), LinkState::Lost);
-        }
-    }
-
-    fn beats(&self) {
-        let now = Instant::now();
-        let mut said = Vec::new();
-        {
-            let mut world = self.world();
-            let World { servers, fronts, .. } = &mut *world;
-            for (uid, server) in servers.iter_mut().filter(|(_, it)| it.alive && !it.cut) {
-                let announced = server.announce(uid, fronts);
-                let due = now >= server.beat || !server.said || announced;
-                if due {
-                    (server.beat, server.said) = (now + Duration::from_secs(1), true);
-                    said.push((
-                        uid.clone(),
-                        (!server.joined).then(|| server.hello(uid)),
-                        server.connection,
-                        server.says(),
-                    ));
-                    server.joined = true;
-                }
-            }
-        }
-        for (uid, hello, connection, beat) in said {
-            for guards in &self.replicas {
-                if let Some(hello) = &hello {
-                    guards.joined(Some(&key()), hello, connection);
-                }
-                guards.beat(Some(&key()), uid.as_str(), &beat);
-            }
-        }
-    }
-
-    fn reports(&self) {
-        let now = Instant::now();
-        let mut said = Vec::new();
-        for (place, front) in self.world().fronts.iter_mut().enumerate().filter(|(_, front)| front.up) {
-            if front.beat.is_none_or(|due| now >= due) || !front.said {
-                (front.beat, front.said) = (Some(now + Duration::from_secs(1)), true);
-                said.push((place, !std::mem::replace(&mut front.joined, true), front.says()));
-            }
-        }
-        for (place, joins, balancer) in said {
-            let uid = format!("front-{place}");
-            for guards in &self.replicas {
-                if joins {
-                    let hello = Hello {
-                        uid: uid.clone(),
-                        pod: uid.clone(),
-                        role: Role::Balancer,
-                        ..Hello::default()
-                    };
-                    guards.joined(Some(&key()), &hello, 1_000_000);
-                }
-                let beat = Beat { balancer: Some(balancer.clone()), ..Beat::default() };
-                guards.beat(Some(&key()), &uid, &beat);
-            }
         }
     }
 }

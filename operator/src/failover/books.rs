@@ -77,6 +77,13 @@ impl Books {
         book.revision += 1;
     }
 
+    /// All of one is to be told anew.
+    pub fn turn_of(&mut self, holder: &Holder) {
+        if let Some(book) = self.book(holder) {
+            book.revision += 1;
+        }
+    }
+
     /// All is to be told anew.
     pub fn turn(&mut self) {
         self.pods.values_mut().for_each(|book| book.revision += 1);

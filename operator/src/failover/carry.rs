@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use millrace_fencing::{
     Epoch, FeedUid, Grant, PodUid,
@@ -14,6 +15,7 @@ use tracing::info;
 
 use super::{
     facts::Facts,
+    guard::Anew,
     guards::Guards,
     seal::{self, Seals},
     seen::ABSENT,
@@ -47,6 +49,8 @@ impl From<bool> for Done {
 pub trait Hands: Send + Sync + 'static {
     /// Whether this replica leads.
     fn leads(&self) -> bool;
+    /// What time it is, by which keys change.
+    fn wall(&self) -> Timestamp;
     /// What the watches have of a Cluster; nothing while they have not seen everything once.
     fn facts(&self, cluster: &ClusterKey, seals: &Seals) -> Option<Facts>;
     /// Sets `Feed.status.epoch` if it is still `from`. What was written is seen by [`facts`](Self::facts) then.
@@ -125,6 +129,8 @@ pub struct Found {
     pub paused: Option<(usize, usize)>,
     /// Pods that are being emptied, by UID: how much they still have, and for how many seconds they have been.
     pub drains: std::collections::BTreeMap<PodUid, (usize, u64)>,
+    /// Those among them that wait on cordoned nodes because nobody can take what they have.
+    pub waits: std::collections::BTreeSet<PodUid>,
     /// Pods that are not heard.
     pub silent: usize,
     /// What pods hold or own, by the slot, where it is not at home: their configuration has it. Members, where their
@@ -230,6 +236,26 @@ async fn one<H: Hands>(guards: &Guards<H>, cluster: &ClusterKey, order: Order) -
     }
 }
 
+/// A unit's grant is signed with the key that is in use now: first its owner has it, then its Leases. A leader that dies
+/// in between leaves the Leases as they were, and the next one does both.
+pub(super) async fn seal_anew<H: Hands>(guards: &Guards<H>, cluster: &ClusterKey, anew: Anew) {
+    let Anew { grant, version } = anew;
+    let done = if guards.hands().leads() {
+        let seals = guards.seals();
+        let all = guards.with(cluster, |guard| guard.sign_anew(&grant.holder, &seals)).flatten();
+        tell(guards.hands(), &grant.holder.pod, all);
+        one(guards, cluster, Order::WriteLease { grant: grant.clone(), version: Some(version) }).await
+    } else {
+        Done::Stale
+    };
+    let pause = guards.with(cluster, |guard| guard.tried(&grant.feed, done)).unwrap_or_default();
+    if !pause.is_zero() {
+        time::sleep(pause).await;
+    }
+    guards.with(cluster, |guard| guard.sealed_anew(&grant.feed));
+    guards.soon(cluster);
+}
+
 /// Waits until the pods of a slot are to run a unit: the placement follows the Lease.
 async fn configured<H: Hands>(guards: &Guards<H>, cluster: &ClusterKey, slot: &str, unit: &Unit) -> bool {
     let until = time::Instant::now() + CONFIGURED;
@@ -299,7 +325,9 @@ async fn write<H: Hands>(
     let seals = guards.seals();
     for (member, version) in unit.members.iter().zip(versions) {
         let grant = Grant { feed: member.uid.clone(), ..grant.clone() };
-        let lease = seal::lease(cluster, member, &facts.slot, &facts.name, &grant, &seals);
+        let before = guards.with(cluster, |guard| guard.facts().leases.get(&member.lease).cloned()).flatten();
+        let place = (facts.slot.as_str(), facts.name.as_str());
+        let lease = seal::lease(cluster, member, place, &grant, before.as_ref(), &seals);
         let done = guards.hands().write_lease(cluster, lease, version).await;
         if done != Done::Yes {
             return done;

@@ -28,6 +28,7 @@ pub struct Facts {
 }
 
 /// A pod.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodFacts {
     /// Its name.
@@ -46,6 +47,8 @@ pub struct PodFacts {
     pub ready: bool,
     /// It is to be emptied: by annotation, because its node is, or because it was told to end.
     pub draining: bool,
+    /// Its node takes nothing new.
+    pub cordoned: bool,
     /// It is being deleted.
     pub ends: bool,
     /// The hash of its template.
@@ -59,6 +62,7 @@ impl PodFacts {
         let label = |name| pod.labels().get(name).cloned().unwrap_or_default();
         let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
         let ends = pod.metadata.deletion_timestamp.is_some();
+        let cordoned = node.as_deref().is_some_and(cordoned);
         let asked = pod.annotations().get(labels::DRAIN).is_some_and(|it| it == "true");
         let facts = Self {
             name: pod.name_any(),
@@ -67,7 +71,8 @@ impl PodFacts {
             ip: pod.status.as_ref().and_then(|status| status.pod_ip.clone()),
             kubernetes: if terminated(pod) { Kubernetes::Terminated } else { Kubernetes::Present },
             ready: rollout::is_ready(pod),
-            draining: ends || asked || node.as_deref().is_some_and(cordoned),
+            draining: ends || asked || cordoned,
+            cordoned,
             node,
             ends,
             template: label(labels::TEMPLATE),

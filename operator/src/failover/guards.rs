@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
 use millrace_fencing::{PodUid, Settings as Times, Time, keys::KeyError};
 use millrace_report::message::{Beat, Hello};
 use tokio::{
@@ -75,7 +74,7 @@ impl<H: Hands> Guards<H> {
     /// # Errors
     /// Where the system's cryptography fails.
     pub fn new(hands: H, settings: Arc<Settings>) -> Result<Arc<Self>, KeyError> {
-        let seals = Mutex::new(Arc::new(Seals::new(&settings, Timestamp::now())?));
+        let seals = Mutex::new(Arc::new(Seals::new(&settings, hands.wall())?));
         let (all, strangers, wake) = (Mutex::default(), Mutex::default(), Notify::new());
         Ok(Arc::new(Self { hands, settings, seals, began: Instant::now(), all, strangers, wake }))
     }
@@ -160,6 +159,7 @@ impl<H: Hands> Guards<H> {
         let found = Found {
             paused: look.paused.map(|paused| (paused.silent, paused.of)),
             drains: drains.collect(),
+            waits: look.waits,
             silent: look.silent,
             guests: entry.guard.guests(),
             leases: entry.guard.facts().leases.values().filter(|read| read.grant.is_some()).count(),
@@ -177,11 +177,15 @@ impl<H: Hands> Guards<H> {
             let (guards, cluster) = (Arc::clone(self), cluster.clone());
             chains.spawn(async move { carry::chain(&guards, &cluster, chain).await });
         }
+        for anew in look.anew {
+            let (guards, cluster) = (Arc::clone(self), cluster.clone());
+            chains.spawn(async move { carry::seal_anew(&guards, &cluster, anew).await });
+        }
     }
 
     /// New keys where it is time: what was signed with the old ones is told again.
     fn renew(&self) {
-        let now = Timestamp::now();
+        let now = self.hands.wall();
         if !self.seals().is_old(&self.settings, now) {
             return;
         }

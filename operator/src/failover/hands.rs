@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use jiff::Timestamp;
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Pod};
 use kube::{
     Api, Client, ResourceExt as _,
@@ -89,6 +90,7 @@ impl Founds {
         };
         let news = before.paused.is_some() != found.paused.is_some()
             || drains(&before) != drains(found)
+            || before.waits != found.waits
             || before.guests != found.guests;
         let sum = |of: fn(&Found) -> usize| all.values().map(of).sum();
         (news, [sum(|it| it.leases), sum(|it| it.silent), sum(|it| it.drains.len())])
@@ -104,6 +106,10 @@ impl std::fmt::Debug for Real {
 impl Hands for Real {
     fn leads(&self) -> bool {
         self.term.leads()
+    }
+
+    fn wall(&self) -> Timestamp {
+        Timestamp::now()
     }
 
     fn facts(&self, cluster: &ClusterKey, seals: &Seals) -> Option<Facts> {

@@ -12,7 +12,10 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{MicroTime, OwnerReference},
 };
 use kube::api::ObjectMeta;
-use millrace_fencing::{Grant, Keyring, SignedGrant, Signer, Verify as _, keys::KeyError};
+use millrace_fencing::{
+    Grant, Keyring, SignedGrant, Signer, Verify as _,
+    keys::{KeyError, KeyId},
+};
 
 use super::units::{Kind, Member};
 use crate::{key::ClusterKey, keys, labels, view::Settings};
@@ -21,7 +24,7 @@ use crate::{key::ClusterKey, keys, labels, view::Settings};
 const GENERATIONS: u64 = 12;
 
 /// A Lease as it was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Read {
     /// Its `resourceVersion`.
     pub version: Arc<str>,
@@ -29,6 +32,10 @@ pub struct Read {
     pub grant: Option<Grant>,
     /// The slot of the pod that it names, by its label.
     pub slot: Option<Arc<str>>,
+    /// Since when it grants that.
+    pub since: Option<MicroTime>,
+    /// What it grants was signed with a key that is in use no more.
+    pub is_old: bool,
 }
 
 /// What signs grants, and knows what it signed.
@@ -36,6 +43,8 @@ pub struct Read {
 pub struct Seals {
     generation: u64,
     signer: Signer,
+    /// The keys in use now, and next.
+    fresh: [KeyId; 2],
     ring: Keyring,
     /// By the Lease's UID: its version, and what was found.
     read: Mutex<HashMap<String, Read>>,
@@ -50,10 +59,13 @@ impl Seals {
         let generation = keys::generation(now, settings.key_rotation);
         let signer = keys::grant_signer(&settings.token_key, generation)?;
         let mut ring = Keyring::default();
-        for one in generation.saturating_sub(GENERATIONS)..=generation + 1 {
+        for one in generation.saturating_sub(GENERATIONS)..generation {
             ring.add(keys::grant_signer(&settings.token_key, one)?.public())?;
         }
-        Ok(Self { generation, signer, ring, read: Mutex::default() })
+        // Another replica's clock may be ahead.
+        let next = keys::grant_signer(&settings.token_key, generation + 1)?;
+        let fresh = [ring.add(signer.public())?, ring.add(next.public())?];
+        Ok(Self { generation, signer, fresh, ring, read: Mutex::default() })
     }
 
     /// Whether the keys have changed since.
@@ -76,7 +88,9 @@ impl Seals {
         }
         let slot = lease.metadata.labels.as_ref().and_then(|labels| labels.get(labels::SLOT));
         let slot = slot.map(|slot| slot.as_str().into());
-        let read = Read { version: version.into(), grant: self.granted(lease), slot };
+        let since = lease.spec.as_ref().and_then(|spec| spec.acquire_time.clone());
+        let (grant, is_old) = self.granted(lease).unzip();
+        let read = Read { version: version.into(), grant, slot, since, is_old: is_old.unwrap_or_default() };
         known.insert(uid, read.clone());
         read
     }
@@ -86,26 +100,28 @@ impl Seals {
         self.read.lock().unwrap_or_else(PoisonError::into_inner).retain(|uid, _| is_there(uid));
     }
 
-    fn granted(&self, lease: &Lease) -> Option<Grant> {
+    /// What it grants, and whether that was signed long ago.
+    fn granted(&self, lease: &Lease) -> Option<(Grant, bool)> {
         let text = lease.metadata.annotations.as_ref()?.get(labels::GRANT)?;
         let signed = SignedGrant::from_bytes(&STANDARD.decode(text).ok()?).ok()?;
         let grant = self.ring.verify(&signed).ok()?;
         let spec = lease.spec.as_ref()?;
         let epoch = u64::try_from(spec.lease_transitions?).ok()?;
         let same = spec.holder_identity.as_deref()? == grant.holder.to_string() && epoch == grant.epoch.get();
-        same.then(|| grant.clone())
+        same.then(|| (grant.clone(), !self.fresh.contains(&signed.key())))
     }
 }
 
-/// A Lease as it is to be: never renewed, for heartbeats say who lives.
+/// A Lease as it is to be: never renewed, for heartbeats say who lives. One that granted the same `before` does so since then.
 pub fn lease(
     cluster: &ClusterKey,
     member: &Member,
-    slot: &str,
-    pod: &str,
+    (slot, pod): (&str, &str),
     grant: &Grant,
+    before: Option<&Read>,
     seals: &Seals,
 ) -> Lease {
+    let since = before.filter(|read| read.grant.as_ref() == Some(grant)).and_then(|read| read.since.clone());
     let label = match member.kind {
         Kind::Feed => labels::FEED,
         Kind::Stream => labels::STREAM,
@@ -129,7 +145,7 @@ pub fn lease(
         spec: Some(LeaseSpec {
             holder_identity: Some(grant.holder.to_string()),
             lease_transitions: i32::try_from(grant.epoch.get()).ok(),
-            acquire_time: Some(MicroTime(Timestamp::now())),
+            acquire_time: Some(since.unwrap_or_else(|| MicroTime(Timestamp::now()))),
             ..LeaseSpec::default()
         }),
     }

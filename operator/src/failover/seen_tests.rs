@@ -40,7 +40,10 @@ fn units() -> Units {
 
 fn read(feed: &str, holder: &str, number: u64) -> (String, Read) {
     let grant = Grant { feed: uid(feed), holder: holder.parse().unwrap(), epoch: epoch(number) };
-    (format!("lease-{feed}"), Read { version: number.to_string().into(), grant: Some(grant), slot: None })
+    (
+        format!("lease-{feed}"),
+        Read { version: number.to_string().into(), grant: Some(grant), ..Read::default() },
+    )
 }
 
 #[test]
@@ -55,7 +58,7 @@ fn the_leases_of_a_unit_count_only_together() {
     assert!(!mixed.sealed && mixed.epoch == epoch(4));
     let stolen = (format!("lease-{}", "a"), read("b", "p_1", 3).1);
     assert!(!of(vec![stolen, read("b", "p_1", 3)]).unwrap().sealed, "the grant of another");
-    let foreign = ("lease-a".to_owned(), Read { version: "9".into(), grant: None, slot: None });
+    let foreign = ("lease-a".to_owned(), Read { version: "9".into(), ..Read::default() });
     let foreign = of(vec![foreign]).unwrap();
     assert!(
         !foreign.sealed && foreign.epoch == Epoch::FIRST && foreign.holder.to_string() == "nobody_nobody"
@@ -97,6 +100,7 @@ fn a_guest_goes_where_its_images_are_and_what_reads_files_nowhere() {
         kubernetes: Kubernetes::Present,
         ready: true,
         draining: false,
+        cordoned: false,
         ends: false,
         template: String::new(),
     };

@@ -1,4 +1,6 @@
+mod keys;
 mod losses;
+mod nodes;
 
 use std::time::Duration;
 

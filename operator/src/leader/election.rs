@@ -25,15 +25,18 @@ pub struct Timing {
     pub deadline: Duration,
     /// How often it renews, and others look.
     pub retry: Duration,
+    /// Who has not answered for so long is asked once more, over another connection.
+    pub patience: Duration,
 }
 
 /// Takeover within 2 s after a leader died: with it the 3 s in which a feed fails over can be held when its pod and
-/// the leader die together. The API counts leases in whole seconds. Four renewals fit into the deadline: an API server
-/// that has more to do than it can is slow to answer.
+/// the leader die together. The API counts leases in whole seconds. A renewal that hangs is joined by two more before the deadline, with
+/// half a second left for the last: an API server that has more to do than it can is slow to answer.
 pub const TIMING: Timing = Timing {
     lease: Duration::from_secs(2),
     deadline: Duration::from_millis(1700),
     retry: Duration::from_millis(400),
+    patience: Duration::from_millis(400),
 };
 
 /// What stands in the Lease.

@@ -17,7 +17,8 @@ use tracing::{debug, error, info, warn};
 
 use super::{
     Term,
-    election::{Election, Record, Step, TIMING},
+    election::{Election, Record, Step, TIMING, Time},
+    lines::{Answer, Lines},
 };
 
 /// How often a candidate that is told nothing looks by itself.
@@ -26,8 +27,8 @@ const REQUEST: Duration = Duration::from_secs(1);
 
 /// What a candidate needs.
 pub struct Candidacy {
-    /// A client of its own.
-    pub client: Client,
+    /// Connections of its own.
+    pub lines: Lines,
     /// The operator's namespace.
     pub namespace: String,
     /// The Lease's name.
@@ -52,9 +53,8 @@ pub enum End {
 /// Runs until it is told to stop, or has led and leads no more.
 pub async fn run(mut candidacy: Candidacy) -> End {
     let election = Election::new(candidacy.name.clone(), TIMING);
-    let api = Api::namespaced(candidacy.client.clone(), &candidacy.namespace);
     let mut stop = candidacy.stop.clone();
-    let mut running = Running { api, election, candidacy: &mut candidacy, told: None, acquired: None };
+    let mut running = Running { election, candidacy: &mut candidacy, told: None, acquired: None };
     let end = tokio::select! {
         () = running.lead() => End::Lost,
         _ = stop.wait_for(|stop| *stop) => End::Stopped,
@@ -70,7 +70,6 @@ pub async fn run(mut candidacy: Candidacy) -> End {
 }
 
 struct Running<'a> {
-    api: Api<Lease>,
     election: Election,
     candidacy: &'a mut Candidacy,
     /// The leader whose name was logged last.
@@ -105,12 +104,24 @@ impl Running<'_> {
         left.map_or(REQUEST, |left| left.min(REQUEST))
     }
 
+    /// Asks whoever answers.
+    async fn ask<T, F: Future<Output = kube::Result<T>>>(
+        &mut self,
+        request: impl Fn(Api<Lease>, String) -> F,
+    ) -> Result<Answer<T>, String> {
+        let limit = self.limit();
+        let Candidacy { lines, namespace, lease, term, .. } = &mut *self.candidacy;
+        let request = |client: Client| request(Api::namespaced(client, namespace), lease.clone());
+        lines.ask((limit, TIMING.patience), || term.now(), request).await
+    }
+
     async fn read(&mut self) {
-        let answer = time::timeout(self.limit(), self.api.get_opt(&self.candidacy.lease)).await;
-        match answer {
-            Ok(Ok(lease)) => self.saw(lease.map(|lease| record(&lease))),
-            Ok(Err(error)) => self.rest(&format!("the Lease cannot be read: {error}")).await,
-            Err(_) => self.rest("the Lease cannot be read in time").await,
+        match self.ask(async |api, name| api.get_opt(&name).await).await {
+            Ok(Answer { said: Ok(lease), .. }) => self.saw(lease.map(|lease| record(&lease))),
+            Ok(Answer { said: Err(error), .. }) => {
+                self.rest(&format!("the Lease cannot be read: {error}")).await;
+            }
+            Err(why) => self.rest(&format!("the Lease cannot be read: {why}")).await,
         }
     }
 
@@ -125,29 +136,30 @@ impl Running<'_> {
     }
 
     async fn write(&mut self, version: Option<String>, transitions: i32, takes: bool) {
-        let asked = self.now();
         if takes {
             self.acquired = Some(MicroTime(Timestamp::now()));
         }
         let lease = self.lease(version, transitions, Some(self.election.name().to_owned()));
-        let answer = time::timeout(self.limit(), self.put(&lease)).await;
-        match answer {
-            Ok(Ok(made)) if lease.metadata.resource_version.is_none() => self.saw(Some(record(&made))),
-            Ok(Ok(written)) => {
-                self.election.wrote(asked, self.now(), record(&written));
-                if takes {
-                    self.told = Some(self.election.name().to_owned());
-                    info!("leads from now on");
-                }
-                self.candidacy.term.prolong(self.election.leads_until());
-            }
-            Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {
-                debug!("another was quicker: {status}");
+        let makes = lease.metadata.resource_version.is_none();
+        match self.ask(|api, name| put(api, name, lease.clone())).await {
+            Ok(Answer { said: Ok(made), .. }) if makes => self.saw(Some(record(&made))),
+            Ok(Answer { said: Ok(written), asked }) => self.wrote(asked, &written, takes),
+            // Perhaps by itself: one whose answer was given up may have come through.
+            Ok(Answer { said: Err(error), .. }) => {
+                debug!("the Lease is another by now: {error}");
                 self.election.unsure();
             }
-            Ok(Err(error)) => self.failed(&error.to_string()).await,
-            Err(_) => self.failed("no answer in time").await,
+            Err(why) => self.failed(&why).await,
         }
+    }
+
+    fn wrote(&mut self, asked: Time, written: &Lease, takes: bool) {
+        self.election.wrote(asked, self.now(), record(written));
+        if takes {
+            self.told = Some(self.election.name().to_owned());
+            info!("leads from now on");
+        }
+        self.candidacy.term.prolong(self.election.leads_until());
     }
 
     async fn failed(&mut self, why: &str) {
@@ -160,13 +172,6 @@ impl Running<'_> {
         warn!("{why}");
         let retry = if self.election.leads(self.now()) { TIMING.retry / 4 } else { TIMING.retry };
         time::sleep(retry).await;
-    }
-
-    async fn put(&self, lease: &Lease) -> kube::Result<Lease> {
-        match &lease.metadata.resource_version {
-            None => self.api.create(&PostParams::default(), lease).await,
-            Some(_) => self.api.replace(&self.candidacy.lease, &PostParams::default(), lease).await,
-        }
     }
 
     fn lease(&self, version: Option<String>, transitions: i32, holder: Option<String>) -> Lease {
@@ -199,7 +204,7 @@ impl Running<'_> {
         };
         let fields = format!("metadata.name={}", self.candidacy.lease);
         let watch = WatchParams::default().fields(&fields).timeout(290);
-        let api = self.api.clone();
+        let api: Api<Lease> = Api::namespaced(self.candidacy.lines.good(), &self.candidacy.namespace);
         let events = match time::timeout_at(until, api.watch(&watch, &version)).await {
             Ok(Ok(events)) => events,
             Ok(Err(error)) => {
@@ -242,11 +247,21 @@ impl Running<'_> {
         // From here on nobody in this process writes.
         self.candidacy.term.prolong(None);
         let lease = self.lease(self.version(), self.election.transitions(), None);
-        match time::timeout(self.limit().min(TIMING.retry), self.put(&lease)).await {
+        let api = Api::namespaced(self.candidacy.lines.good(), &self.candidacy.namespace);
+        let put = put(api, self.candidacy.lease.clone(), lease);
+        match time::timeout(self.limit().min(TIMING.retry), put).await {
             Ok(Ok(_)) => info!("leads no more: the Lease is released"),
             Ok(Err(error)) => warn!("the Lease cannot be released, others take it when it is over: {error}"),
             Err(_) => warn!("the Lease cannot be released in time, others take it when it is over"),
         }
+    }
+}
+
+/// Writes it over the version that it names, or makes it where it names none.
+async fn put(api: Api<Lease>, name: String, lease: Lease) -> kube::Result<Lease> {
+    match &lease.metadata.resource_version {
+        None => api.create(&PostParams::default(), &lease).await,
+        Some(_) => api.replace(&name, &PostParams::default(), &lease).await,
     }
 }
 
@@ -260,3 +275,7 @@ fn record(lease: &Lease) -> Record {
         version: lease.metadata.resource_version.clone().unwrap_or_default(),
     }
 }
+
+#[cfg(test)]
+#[path = "lease_tests.rs"]
+mod tests;

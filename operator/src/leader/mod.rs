@@ -2,6 +2,7 @@
 
 pub mod election;
 mod lease;
+mod lines;
 mod term;
 mod thread;
 

@@ -16,6 +16,7 @@ use tracing::warn;
 use super::{
     Term,
     lease::{Candidacy, End, run},
+    lines::Lines,
 };
 use crate::{api, metrics::Metrics};
 
@@ -45,15 +46,16 @@ pub fn begin(
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     thread::Builder::new().name("election".to_owned()).spawn(move || {
         let how = runtime.block_on(async move {
-            let client = match api::client(config, &metrics) {
-                Ok(client) => client,
+            let counts = Arc::clone(&metrics);
+            let lines = match Lines::new(move || api::client(config.clone(), &counts)) {
+                Ok(lines) => lines,
                 Err(error) => {
                     warn!("no client for the election: {error}");
                     return End::Lost;
                 }
             };
             tokio::spawn(show(term.watch(), metrics));
-            run(Candidacy { client, namespace, lease, name, term, stop }).await
+            run(Candidacy { lines, namespace, lease, name, term, stop }).await
         });
         // Nobody to tell: the process ends anyway.
         let _ = end.send(how);

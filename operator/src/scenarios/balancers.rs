@@ -9,7 +9,7 @@ use millrace_report::link::Members;
 use super::faulty::{feed, stream};
 use crate::{
     decide::decide,
-    decision::Object,
+    decision::{Object, Status},
     keys,
     simulated::{Simulated, is_empty},
 };
@@ -289,6 +289,63 @@ fn a_cluster_says_how_many_balancers_there_are_and_how_they_are_found() {
     assert_eq!(status.selector.as_deref(), Some("millrace.dev/cluster=default,millrace.dev/role=balancer"));
     let condition = status.conditions.iter().find(|it| it.type_ == "BalancersReady").unwrap();
     assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("True", "BalancersReady"));
+}
+
+/// As its kubelet says it of the balancer in this place.
+fn says(all: &mut Simulated, place: usize, ready: bool) {
+    let mut pod = all.view.balancers[place].as_ref().clone();
+    let condition = &mut pod.status.as_mut().unwrap().conditions.as_mut().unwrap()[0];
+    condition.status = if ready { "True" } else { "False" }.into();
+    all.view.balancers[place] = Arc::new(pod);
+}
+
+#[test]
+fn a_stream_is_ready_when_a_balancer_is_and_as_long_as_one_is() {
+    let mut all = with("");
+    assert!(all.ready("Stream/door").starts_with("True/Idle"));
+    let events = all.events.len();
+    // As in a rolling update: the second is not Ready, then the first.
+    for place in [1, 0] {
+        says(&mut all, place, false);
+        let decision = all.step();
+        let streams = decision.status.iter().filter(|it| matches!(it, Status::Stream { .. })).count();
+        assert_eq!(streams, 0, "{:?}", decision.status);
+        says(&mut all, place, true);
+        all.step();
+    }
+    says(&mut all, 0, false);
+    says(&mut all, 1, false);
+    all.settle();
+    assert!(all.ready("Stream/door").starts_with("False/NoBalancer: "), "{}", all.ready("Stream/door"));
+    assert!(all.ready("Feed/door").starts_with("True/Idle"), "it gives media to whoever is there");
+    says(&mut all, 1, true);
+    all.settle();
+    assert!(all.ready("Stream/door").starts_with("True/Idle"));
+    let of_stream = all.events[events..].iter().filter(|it| it.kind == "Stream").count();
+    assert_eq!(of_stream, 0, "the Cluster says it");
+}
+
+#[test]
+fn streams_of_a_new_cluster_wait_for_its_first_balancer() {
+    let mut all = with("");
+    all.view.balancers.clear();
+    all.kubelet = false;
+    all.step();
+    assert!(all.ready("Stream/door").starts_with("False/NoBalancer: "), "{}", all.ready("Stream/door"));
+    all.kubelet = true;
+    all.settle();
+    assert!(all.ready("Stream/door").starts_with("True/Idle"));
+}
+
+#[test]
+fn where_no_balancer_is_wanted_no_stream_waits_for_one() {
+    let mut all = with("balancers: {replicas: 0}");
+    assert!(all.view.balancers.is_empty());
+    assert!(all.ready("Stream/door").starts_with("True/Idle"), "{}", all.ready("Stream/door"));
+    all.write(&cluster("balancers: {replicas: 0, autoscale: {min: 2, max: 8, hpa: true}}"));
+    all.kubelet = false;
+    all.step();
+    assert!(all.ready("Stream/door").starts_with("False/NoBalancer: "), "an autoscaler has its minimum");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod events;
 mod exit;
 mod failover;
 mod feed;
+mod front;
 mod pod_state;
 mod readiness;
 mod room;
@@ -18,7 +19,7 @@ use crate::{decide::Known, decision::Decision, view::View};
 /// Writes what changed, with the events about it.
 pub fn write(view: &View, known: &Known<'_>, into: &mut Decision) {
     look_again(view, known, into);
-    let place = address::find(view, known);
+    let front = front::Front::of(view, known);
     let mut feeds = cluster::Count::default();
     let mut ready = readiness::Feeds::new();
     for feed in &view.feeds {
@@ -28,14 +29,14 @@ pub fn write(view: &View, known: &Known<'_>, into: &mut Decision) {
     }
     let mut streams = readiness::Streams::new();
     for stream in view.streams.iter().filter(|it| it.spec.each.is_none() && it.spec.each_of.is_none()) {
-        stream::write(view, known, stream, place.as_ref(), &ready, &mut streams, into);
+        stream::write(view, known, stream, &front, &ready, &mut streams, into);
     }
     set::write(view, known, &ready, &streams, into);
     for room in &view.rooms {
         room::write(view, room, into);
     }
     if let Some(cluster) = &view.cluster {
-        cluster::write(view, known, cluster, place.as_ref(), &feeds, into);
+        cluster::write(view, known, cluster, front.place.as_ref(), &feeds, into);
     }
 }
 

@@ -8,8 +8,8 @@ use millrace_crds::{
 use millrace_report::message::{Doing, State};
 
 use super::{
-    address::Place,
     conditions, events,
+    front::Front,
     readiness::{Case, Feeds, Streams},
 };
 use crate::{
@@ -24,7 +24,7 @@ pub fn write(
     view: &View,
     known: &Known<'_>,
     stream: &Stream,
-    place: Option<&Place>,
+    front: &Front,
     feeds: &Feeds,
     streams: &mut Streams,
     into: &mut Decision,
@@ -47,11 +47,14 @@ pub fn write(
             (is_ready, why) = (false, Why::new(Reason::FeedNotReady, message));
         }
     }
+    if let Some(closed) = front.closed.as_ref().filter(|_| is_ready) {
+        (is_ready, why) = (false, closed.clone());
+    }
     let mut wanted = vec![conditions::ready(is_ready, why.clone())];
     wanted.extend(conditions::gop(&old.conditions, case.doing, "spec.gopCache"));
     let status = StreamStatus {
         state: case.doing.map(|doing| state(doing, &old, &why)),
-        url: resolved.zip(place).and_then(|(stream, place)| {
+        url: resolved.zip(front.place.as_ref()).and_then(|(stream, place)| {
             let served = stream.protocols.as_ref().is_none_or(|all| all.contains(&PlayProtocol::Http));
             served.then(|| EndpointUrls {
                 http: Some(place.url(stream.path.as_str())),

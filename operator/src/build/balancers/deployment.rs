@@ -3,7 +3,7 @@
 use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
-        core::v1::{Container, PodSpec, PodTemplateSpec, Probe, TopologySpreadConstraint},
+        core::v1::{Container, EnvVar, PodSpec, PodTemplateSpec, Probe, TopologySpreadConstraint},
     },
     apimachinery::pkg::{
         apis::meta::v1::{LabelSelector, ObjectMeta},
@@ -41,7 +41,7 @@ pub fn template(owner: &Owner, settings: &Settings, cluster: &FinalCluster) -> T
     let of_it =
         LabelSelector { match_labels: Some(labels::balancers(&owner.name)), ..LabelSelector::default() };
     let spec = PodSpec {
-        containers: vec![bus(settings, &name, cluster)],
+        containers: vec![bus(owner, settings, &name, cluster)],
         volumes: Some(vec![volumes::config(&name), volumes::secret(&name)]),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
@@ -63,7 +63,7 @@ pub fn template(owner: &Owner, settings: &Settings, cluster: &FinalCluster) -> T
     Template { spec, hash }
 }
 
-fn bus(settings: &Settings, slot: &str, cluster: &FinalCluster) -> Container {
+fn bus(owner: &Owner, settings: &Settings, slot: &str, cluster: &FinalCluster) -> Container {
     let mut args = words(&[
         "balance",
         "-f",
@@ -80,13 +80,16 @@ fn bus(settings: &Settings, slot: &str, cluster: &FinalCluster) -> Container {
     args.extend(containers::membership(settings, slot));
     let mut ports = containers::ports(cluster);
     ports.push(containers::tcp("link", LINK));
+    // What other Clusters know this one by, where one pulls from the other.
+    let mut env = containers::env();
+    env.push(EnvVar { name: "CLUSTER_ID".to_owned(), value: Some(owner.uid.clone()), ..EnvVar::default() });
     let image = cluster.servers.image.as_ref().unwrap_or(&settings.media_pod_image);
     Container {
         name: "bus".to_owned(),
         image: Some(image.clone()),
         image_pull_policy: settings.image_pull_policy.clone(),
         args: Some(args),
-        env: Some(containers::env()),
+        env: Some(env),
         ports: Some(ports),
         resources: Some(containers::modest()),
         volume_mounts: Some(vec![

@@ -7,6 +7,10 @@ impl Hands for Replica {
         self.world().leads(self.me)
     }
 
+    fn wall(&self) -> Timestamp {
+        self.world().wall()
+    }
+
     fn facts(&self, _: &ClusterKey, seals: &Seals) -> Option<Facts> {
         let world = self.world();
         let mut facts = Facts { resume: world.resume, ..Facts::default() };
@@ -19,11 +23,14 @@ impl Hands for Replica {
                     .insert(feed.uid().unwrap().parse().unwrap(), Epoch::new(epoch as u64).unwrap());
             }
         }
-        facts.servers = world.all.view.pods.iter().filter_map(|pod| PodFacts::of(pod, |_| false)).collect();
-        for (uid, pod) in &mut facts.servers {
-            // One node each, but for those that say otherwise.
-            pod.node = Some(format!("node-of-{uid}"));
+        let cordoned = |node: &str| world.cordoned.contains(node);
+        let mut pods: Vec<_> = world.all.view.pods.iter().map(|pod| pod.as_ref().clone()).collect();
+        for pod in &mut pods {
+            // One node each.
+            let node = format!("node-of-{}", pod.uid().unwrap());
+            pod.spec.get_or_insert_default().node_name = Some(node);
         }
+        facts.servers = pods.iter().filter_map(|pod| PodFacts::of(pod, cordoned)).collect();
         for place in 0..world.fronts.len() {
             let front = PodFacts {
                 name: format!("front-{place}"),
@@ -34,6 +41,7 @@ impl Hands for Replica {
                 kubernetes: Kubernetes::Present,
                 ready: true,
                 draining: false,
+                cordoned: false,
                 ends: false,
                 template: String::new(),
             };
@@ -100,7 +108,7 @@ impl Hands for Replica {
         if !world.does(self.me) {
             return;
         }
-        let keys = world.keys.clone();
+        let keys = world.keys();
         let Some(server) = world.servers.get_mut(pod).filter(|it| it.alive && !it.cut) else { return };
         let read = |text: &str| SignedGrant::from_bytes(&STANDARD.decode(text).unwrap()).unwrap();
         let mut news = false;
@@ -126,7 +134,7 @@ impl Hands for Replica {
         if !world.does(self.me) {
             return;
         }
-        let keys = world.keys.clone();
+        let keys = world.keys();
         let place: usize = balancer.as_str().trim_start_matches("front-").parse().unwrap();
         let front = &mut world.fronts[place];
         for fence in fences {
@@ -157,7 +165,7 @@ impl Hands for Replica {
         let mut world = self.world();
         let short = |found: &Found| {
             let drains: Vec<_> = found.drains.iter().map(|(pod, (left, _))| (pod.clone(), *left)).collect();
-            (found.paused.is_some(), drains, found.guests.clone())
+            (found.paused.is_some(), drains, found.guests.clone(), found.waits.clone())
         };
         if short(&world.found) != short(&found) {
             world.touched.get_or_insert(Instant::now());

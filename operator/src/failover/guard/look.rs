@@ -13,7 +13,7 @@ use millrace_fencing::{
 };
 use millrace_report::message::Fence;
 
-use super::Guard;
+use super::{Anew, Guard};
 use crate::failover::{
     seal::Seals,
     seen::{self, Pool},
@@ -24,6 +24,8 @@ use crate::failover::{
 const AT_HOME: Duration = Duration::from_secs(5);
 /// What never had an owner waits so long for a pod of its own slot, before another pod has it.
 const FIRST_HOME: Duration = Duration::from_secs(10);
+/// What nobody can take is said after so long: another pod may be about to come.
+const WAITS: Duration = Duration::from_secs(5);
 /// How long a pod that is to be deleted may take to go before that is asked for again.
 const DELETING: Duration = Duration::from_secs(30);
 /// For so long nothing is failed over because of silence, when somebody has said go on.
@@ -42,6 +44,10 @@ pub struct Look {
     pub drains: Vec<Drain>,
     /// Units that nobody can take.
     pub homeless: Vec<FeedUid>,
+    /// Pods on cordoned nodes that have something which nobody can take.
+    pub waits: BTreeSet<PodUid>,
+    /// Grants that are to be signed with the key that is in use now.
+    pub anew: Vec<Anew>,
     /// Pods that are silent, or believed to be gone.
     pub silent: usize,
     /// Something is under way: look again soon.
@@ -87,14 +93,28 @@ impl Guard {
             || decision.drains.iter().any(|drain| drain.left > 0)
             || self.units.all.keys().any(|uid| !Self::is_settled(uid, &seen));
         (look.drains, look.homeless) = (decision.drains, decision.homeless);
+        look.waits = self.waiting(&seen, now);
+        if !seen.listening {
+            look.anew = self.anew(&seen, &look.chains);
+            look.busy |= !self.signing.is_empty();
+        }
         if !seen.listening {
             look.tables = self.tables(seals);
         }
         look
     }
 
+    /// Pods on cordoned nodes whose work has waited for a while, since no pod can take it.
+    fn waiting(&self, seen: &Seen, now: Time) -> BTreeSet<PodUid> {
+        let cordoned = |uid: &PodUid| self.facts.servers.get(uid).is_some_and(|it| it.cordoned && !it.ends);
+        let long = |uid: &PodUid| self.draining.get(uid).is_some_and(|since| now.since(*since) >= WAITS);
+        let alone = seen.feeds.values().filter(|feed| feed.candidates.is_empty());
+        let owners = alone.filter_map(|feed| Some(&feed.lease.as_ref()?.holder.pod));
+        owners.filter(|uid| cordoned(uid) && long(uid)).cloned().collect()
+    }
+
     /// Whether a unit has an owner that beats, says that it has it, and is cleared.
-    fn is_settled(uid: &FeedUid, seen: &Seen) -> bool {
+    pub(super) fn is_settled(uid: &FeedUid, seen: &Seen) -> bool {
         let lease = seen.feeds.get(uid).and_then(|feed| feed.lease.as_ref()).filter(|lease| lease.sealed);
         let Some(lease) = lease else { return false };
         let pod = seen.pods.get(&lease.holder.pod);

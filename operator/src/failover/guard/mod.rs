@@ -1,5 +1,6 @@
 //! One Cluster, as one replica of the operator knows it: who is alive, who owns what, and what is to be done. No I/O.
 
+mod anew;
 mod events;
 mod look;
 mod tell;
@@ -14,7 +15,7 @@ use millrace_fencing::{
     Epoch, Failover, FeedUid, Grant, Holder, Liveness, PodUid, Settings, Time, failover::Why, liveness::Link,
 };
 
-pub use self::look::Look;
+pub use self::{anew::Anew, look::Look};
 use super::{
     books::Books,
     carry::{Done, Moved},
@@ -51,6 +52,8 @@ pub struct Guard {
     stumbles: BTreeMap<FeedUid, u32>,
     /// Pods that are to be emptied because others take their places.
     outgoing: BTreeSet<PodUid>,
+    /// Units whose Leases are being signed with another key.
+    signing: BTreeSet<FeedUid>,
 }
 
 /// What is known of a server pod's connection.
@@ -99,6 +102,7 @@ impl Guard {
             draining: BTreeMap::new(),
             stumbles: BTreeMap::new(),
             outgoing: <_>::default(),
+            signing: <_>::default(),
         }
     }
 

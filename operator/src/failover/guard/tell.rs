@@ -14,6 +14,10 @@ use crate::failover::{seal::Seals, units::Units};
 impl Guard {
     /// What pods own by their Leases is known before the first of them is told anything.
     pub(super) fn open_books(&mut self, seen: &Seen) {
+        // A new leader sees pods before it knows what there is to own: their books would stay empty.
+        if self.units.all.is_empty() {
+            return;
+        }
         let mut owned: BTreeMap<&Holder, Vec<(&FeedUid, &LeaseSeen)>> = BTreeMap::new();
         for (uid, feed) in &seen.feeds {
             if let Some(lease) = feed.lease.as_ref().filter(|lease| lease.sealed) {
@@ -88,6 +92,12 @@ impl Guard {
     pub fn again(&self, uid: &str, seals: &Seals) -> Option<Arc<Ownership>> {
         let server = self.servers.get(&PodUid::new(uid).ok()?)?;
         self.ownership(&server.holder, seals)
+    }
+
+    /// What a pod owns by now, signed with new keys.
+    pub fn sign_anew(&mut self, holder: &Holder, seals: &Seals) -> Option<Arc<Ownership>> {
+        self.books.turn_of(holder);
+        self.ownership(holder, seals)
     }
 
     /// What everybody owns, signed with new keys.
