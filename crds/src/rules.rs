@@ -59,7 +59,7 @@ rules! {
     FILE_VOLUME("path"): "!has(self.volume) || self.path.startsWith('/')",
         "with a volume the path must begin with /: the volume is mounted at its directory",
         Some(|it| count(it, &["volume"]) == 0 || text(Some(it), "path").starts_with('/'));
-    NO_PASSWORD(""): "!self.matches('^[a-z]+://[^/?#]*@')",
+    NO_PASSWORD(""): "!self.matches('^[a-z+]+://[^/?#]*@')",
         "a URL must not hold user:password@: put them into a Secret and name it in credentials.secretRef",
         Some(|it| !has_userinfo(it.as_str().unwrap_or_default()));
     ONE_COMMAND(""): "!(has(self.command) && has(self.template))",
@@ -147,7 +147,9 @@ fn stays_below(path: &str) -> bool {
 fn has_userinfo(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return false };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_lowercase()) && host.contains('@')
+    !scheme.is_empty()
+        && scheme.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'+')
+        && host.contains('@')
 }
 
 fn tls(it: &Value) -> bool {

@@ -158,7 +158,10 @@ fn what_cannot_be_had_is_said_and_ends() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&published.stderr).into_owned();
-    assert!(!published.status.success() && said.contains("nobody can publish here yet"), "{said}");
+    assert!(
+        !published.status.success() && said.contains("nobody takes what is published at /live"),
+        "{said}"
+    );
     let (code, said) = Client::play("http://127.0.0.1/x", &[]).ended();
     assert!(code != 0 && said.contains("millrace://HOST/PATH"), "{said}");
     assert_eq!(pod.status("/nothing.ts"), 404, "HTTP is served as ever");
@@ -200,6 +203,42 @@ fn only_with_reconnect_does_a_player_survive_its_server() {
     let before = fs::metadata(stays.out()).unwrap().len();
     let _again = Pod::start_on_with(&yaml, &["--http", &listen]).unwrap();
     stays.has(before + 50_000);
+}
+
+#[test]
+fn whoever_plays_over_a_link_is_among_the_sessions_as_long_as_it_plays() {
+    let pod =
+        Pod::start(&(pattern() + &resource("Cluster", "default", &json!({"statusPage": {"clients": true}}))));
+    let sessions = || -> serde_json::Value {
+        serde_json::from_slice(&pod.curl("/api/v1/sessions", &[]).stdout).unwrap()
+    };
+    let address = format!("millrace://{}/cams/%78.ts", pod.address());
+    let (one, two) = (Client::play(&address, &[]), Client::play(&address, &[]));
+    one.has(50_000);
+    two.has(50_000);
+    let said = sessions();
+    assert_eq!(said["total"], 2, "{said:#}");
+    for session in said["sessions"].as_array().unwrap() {
+        assert_eq!(
+            (&session["path"], &session["role"], &session["protocol"], &session["state"]),
+            (&json!("/cams/x.ts"), &json!("Client"), &json!("millrace"), &json!("Streaming")),
+            "{session:#}"
+        );
+        assert!(
+            session["bytes"].as_u64() >= Some(50_000) && session["packets"].as_u64() > Some(0),
+            "{session:#}"
+        );
+        assert!(session["client"].as_str().unwrap().starts_with("127.0.0.1:"), "{session:#}");
+        assert!(
+            session["skips"] == 0 && session["lost"].is_null() && session["jitterMs"].is_null(),
+            "{session:#}"
+        );
+        assert!(session["id"].as_str().unwrap().starts_with("guest-"), "{session:#}");
+    }
+    drop(one);
+    eventually("one is left", || (sessions()["total"] == 1).then_some(()));
+    drop(two);
+    eventually("nobody is left", || (sessions()["total"] == 0).then_some(()));
 }
 
 #[test]

@@ -78,7 +78,10 @@ fn the_default_is_a_jpeg_of_quality_85_and_the_request_decides_otherwise() {
     let pod = Pod::start(&still());
     let (head, standard) = picture(&pod, "/a/still.ts/pic", &[]);
     assert!(head.starts_with("http/1.1 200") && head.contains("content-type: image/jpeg"), "{head}");
-    assert!(head.contains("millrace-picture-age: ") && head.contains("cache-control: no-store"), "{head}");
+    assert!(
+        head.contains("millrace-picture-age: ") && head.contains("cache-control: public, max-age=1"),
+        "{head}"
+    );
     assert_eq!(coarseness(&standard), expected_coarseness(85));
     for quality in [20, 50, 95] {
         let (_, jpeg) = picture(&pod, &format!("/a/still.ts/pic?quality={quality}"), &[]);

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod believing;
 pub mod buffer;
 pub mod cli;
 pub mod config;

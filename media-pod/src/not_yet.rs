@@ -1,6 +1,10 @@
 //! What the resources can say and this version does not carry out: said aloud instead of silently left out. Pure.
 
-use millrace_crds::{FinalFeed, FinalSource, FinalStream, Resolved, kinds::PlayProtocol, shared::Grant};
+use millrace_crds::{
+    FinalFeed, FinalSource, FinalStream, Resolved,
+    kinds::{PlayProtocol, PublishProtocol},
+    shared::Grant,
+};
 
 /// One sentence for each field that has no effect.
 pub fn without_effect(resolved: &Resolved) -> Vec<String> {
@@ -24,11 +28,11 @@ pub fn without_effect(resolved: &Resolved) -> Vec<String> {
             "not listened for yet; http and https are",
         );
     }
-    if !cluster.upstreams.is_empty() {
-        say("Cluster", &cluster.name, "upstreams", "nothing is pulled from other clusters yet");
-    }
     if needs_more(&cluster.access.play) {
         say("Cluster", &cluster.name, "access.play", ONLY_BASIC);
+    }
+    if needs_more(&cluster.access.publish) {
+        say("Cluster", &cluster.name, "access.publish", ONLY_BASIC);
     }
     if cluster.access.operate.as_ref().is_some_and(needs_more) {
         say("Cluster", &cluster.name, "access.operate", ONLY_BASIC);
@@ -51,8 +55,13 @@ const ONLY_BASIC: &str =
 type Say<'a> = &'a mut dyn FnMut(&str, &str, &str, &str);
 
 fn of_feed(feed: &FinalFeed, say: Say<'_>) {
-    if matches!(feed.source, FinalSource::Publish { .. }) {
-        say("Feed", &feed.name, "source.publish", "nobody can publish yet; command, file and pull work");
+    let FinalSource::Publish { protocols, access, .. } = &feed.source else { return };
+    for protocol in protocols.iter().filter(|it| **it != PublishProtocol::Http) {
+        let what = format!("{protocol:?} is not listened for yet; Http and `media-pod publish` work");
+        say("Feed", &feed.name, "source.publish.protocols", &what);
+    }
+    if access.as_ref().is_some_and(needs_more) {
+        say("Feed", &feed.name, "source.publish.access", ONLY_BASIC);
     }
 }
 
@@ -95,6 +104,21 @@ mod tests {
     #[test]
     fn what_is_carried_out_is_not_mentioned() {
         assert_eq!(said(", protocols: [Http]"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_protocol_that_nobody_can_publish_by_is_named() {
+        let yaml = "apiVersion: millrace.dev/v1alpha1\nkind: Feed\nmetadata: {name: f}\n\
+                    spec: {source: {publish: {path: /p, protocols: [Http, Rtmp, Whip]}}}\n";
+        let said = without_effect(
+            &millrace_crds::load("test.yaml", yaml).unwrap_or_else(|wrong| panic!("{wrong:?}")),
+        );
+        let of = |name: &str| {
+            format!(
+                "Feed/f spec.source.publish.protocols: {name} is not listened for yet; Http and `media-pod publish` work"
+            )
+        };
+        assert_eq!(said, [of("Rtmp"), of("Whip")]);
     }
 
     #[test]

@@ -15,19 +15,11 @@ use millrace_link::{
     client::{Address, ClientError, Options, Player, Publisher},
     net::Backoff,
 };
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject as _},
-};
+use rustls::ClientConfig;
 use tokio::sync::mpsc;
 
-/// Where certificates are that machines believe.
-const USUAL: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
+use crate::{believing::believing, linking};
+
 /// Bytes of standard input at once.
 const READ: usize = 64 << 10;
 
@@ -181,22 +173,11 @@ fn options(to: &To) -> anyhow::Result<Options> {
 }
 
 fn tls(ca: Option<&Path>) -> anyhow::Result<Arc<ClientConfig>> {
-    let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
-    let usual = || USUAL.iter().map(PathBuf::from).find(|file| file.exists());
-    let file = ca.map(Path::to_owned).or(named).or_else(usual);
-    let file = file.context("this machine has no file of certificates that it believes: --ca names one")?;
-    let mut roots = RootCertStore::empty();
-    let certificates =
-        CertificateDer::pem_file_iter(&file).map_err(|e| anyhow!("{}: {e}", file.display()))?;
-    for certificate in certificates {
-        let certificate = certificate.map_err(|e| anyhow!("{}: {e}", file.display()))?;
-        // Machines believe some that rustls cannot read.
-        let _ = roots.add(certificate);
-    }
-    if roots.is_empty() {
-        return Err(anyhow!("{}: no certificate in PEM is in there", file.display()));
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+    let read = |file: &Path| {
+        let name = file.display().to_string();
+        let pem = linking::read(file).with_context(|| name.clone())?;
+        Ok::<_, anyhow::Error>((name, pem))
+    };
+    let ca = ca.map(read).transpose()?;
+    believing(ca).map_err(|wrong| anyhow!(wrong))
 }

@@ -12,7 +12,7 @@ use millrace_bus::egress::Egress;
 use millrace_crds::resolved::{FinalListener, Resolved};
 use millrace_exec::Agent;
 use millrace_http::{Certificates, FrontDoor, Options};
-use millrace_link::Role;
+use millrace_link::{Role, avrs::Hop};
 use millrace_report::message;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -116,16 +116,18 @@ async fn serve(options: Serve, part: Part, local: Option<Agent>) -> anyhow::Resu
         tracing::warn!("{warning}");
     }
     let is_member = member.is_some();
+    warn_of_upstreams(&part, is_member, &loaded.resolved);
     let patience = options.drain.unwrap_or(if is_member { DRAIN } else { 0 });
     let number = texts.number.filter(|_| is_member).unwrap_or_default();
     let reports = Arc::new(Reports::new(config::report(&from, &texts, is_member), number, highest));
     let listen = listen(&options, &loaded.resolved)?;
     let certificates = listen.certificates.clone();
     let own = options.member.pod_name.clone();
+    let here = here(&options, &loaded.resolved);
     let (edge, links, origin, runner, media) = match part {
         Part::Server { origin, runner, media } => (None, JoinSet::new(), Some(origin), runner, media),
         Part::Balancer(options) => {
-            let (edge, links) = edge(&options, own, &loaded.resolved).await?;
+            let (edge, links) = edge(&options, own, here.clone(), &loaded.resolved).await?;
             (Some(edge), links, None, Vec::new(), PathBuf::new())
         }
     };
@@ -137,7 +139,7 @@ async fn serve(options: Serve, part: Part, local: Option<Agent>) -> anyhow::Resu
     }
     let role = if edge.is_some() { Role::BALANCER } else { Role::SERVER };
     let front = Arc::new(Front {
-        guests: Guests::new(role).context("no key for links")?,
+        guests: Guests::new(role, here).context("no key for links")?,
         pod: pod.clone(),
         edge,
         reports: reports.clone(),
@@ -163,7 +165,7 @@ async fn serve(options: Serve, part: Part, local: Option<Agent>) -> anyhow::Resu
     let renewed = Box::new(move |resolved: &Resolved| {
         renew(certificates.as_ref(), &began_with, resolved);
         if let Some(edge) = &balancer {
-            edge.configure(&resolved.cluster);
+            edge.configure(resolved);
         }
     });
     let taker = Taker::new(pod.clone(), reports, is_member, renewed);
@@ -202,9 +204,30 @@ async fn serve(options: Serve, part: Part, local: Option<Agent>) -> anyhow::Resu
 async fn edge(
     options: &edge::Options,
     own: Option<String>,
+    here: Hop,
     resolved: &Resolved,
 ) -> anyhow::Result<(Arc<Edge>, JoinSet<()>)> {
-    Edge::start(options, own, &resolved.cluster).await
+    Edge::start(options, own, here, resolved).await
+}
+
+/// A server by itself asks nobody else.
+fn warn_of_upstreams(part: &Part, is_member: bool, resolved: &Resolved) {
+    if matches!(part, Part::Server { .. }) && !is_member && !resolved.cluster.upstreams.is_empty() {
+        tracing::warn!(
+            "Cluster/{} spec.upstreams: balancers pull from other Clusters (`media-pod balance`); this media pod serves what \
+             it has itself",
+            resolved.cluster.name
+        );
+    }
+}
+
+/// What other Clusters know this one by.
+fn here(options: &Serve, resolved: &Resolved) -> Hop {
+    let name = match &options.member.pod_namespace {
+        Some(namespace) => format!("{namespace}/{}", resolved.cluster.name),
+        None => resolved.cluster.name.clone(),
+    };
+    Hop::new(&options.member.cluster_id.clone().unwrap_or_else(member::boot), &name)
 }
 
 /// The configuration to begin with. A member of a cluster waits for one, where the files have none that is right.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use millrace_bus::{Container, GopCache};
 use millrace_crds::{
-    kinds::{ContainerKind, SnapshotFormat},
+    kinds::{ContainerKind, PublishProtocol, SnapshotFormat},
     resolved::{self, FinalFeed, FinalSource, FinalStream, Resolved},
     shared::{self, EnvVar},
 };
@@ -60,9 +60,15 @@ fn feed_spec(feed: &FinalFeed, resolved: &Resolved, media: &Path) -> FeedSpec {
         FinalSource::Pull { url, url_from, credentials } => {
             pull::source(feed, url.as_deref(), url_from.as_ref(), credentials.as_ref(), resolved)
         }
-        FinalSource::Publish { path, .. } => {
-            let why = "nothing listens for publishers yet: publish points come with the RTMP, RTSP, SRT and WHIP listeners";
-            (Source::Unsupported(why.to_owned()), format!("publish at {path}"))
+        FinalSource::Publish { path, protocols, .. } => {
+            let may = protocols.is_empty() || protocols.contains(&PublishProtocol::Http);
+            let closed = (!may).then(|| {
+                format!(
+                    "By HTTP nobody may publish at {path}: its protocols are {}.",
+                    protocols.iter().map(|it| format!("{it:?}")).collect::<Vec<_>>().join(", ")
+                )
+            });
+            (Source::Publish { path: path.to_string(), closed }, format!("publish at {path}"))
         }
     };
     FeedSpec {

@@ -34,7 +34,10 @@ pub(super) fn for_pattern(schema: &Value) -> Option<&'static str> {
             "^(rtmps?|rtsp|srt|https?|millrace)://[^ ]+$",
             "a URL of rtmp, rtmps, rtsp, srt, http, https or millrace, such as rtmp://cdn.example/live",
         ),
-        ("^millrace://[^ ]+$", "a URL of another Cluster, such as millrace://eu.example:9000"),
+        (
+            r"^millrace(s|\+wss?)?://[^ /?#]+/?$",
+            "the address of another Cluster, such as millrace://eu.example:8080 or millraces://eu.example:8443",
+        ),
         ("^rediss?://[^ ]+$", "a URL of a Redis server, such as redis://redis:6379"),
         ("^https?://[^ ]+$", "a URL, such as https://s3.example"),
         ("^[0-9]{1,15}([.][0-9]{1,3})?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$", "a quantity, such as 500m or 256Mi"),

@@ -91,7 +91,9 @@ pub struct ClusterSpec {
     /// The certificate for HTTPS, RTMPS and the rest. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
-    /// Other Clusters (regions) that streams are pulled from when a viewer asks for them here. Default: none.
+    /// Other Clusters (regions) that streams are pulled from when a viewer asks for them here and no pod of this Cluster
+    /// has them. They are asked in this order, and the first that has a stream gives it; a stream that appears here is
+    /// taken from here. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub upstreams: Vec<Upstream>,

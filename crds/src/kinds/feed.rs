@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     rules,
     shared::{
-        Activation, ClusterRef, Duration, EnvVar, LastExit, Resources, SecretKeyRef, SecretRef, StreamPath,
-        TemplateRef, Volume, is_false, yes,
+        Activation, ClusterRef, Duration, EnvVar, Grant, LastExit, Resources, SecretKeyRef, SecretRef,
+        StreamPath, TemplateRef, Volume, is_false, yes,
     },
 };
 
@@ -180,12 +180,18 @@ pub struct PullCredentials {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PublishSource {
-    /// The protocols that may be used. `Http` is PUT or POST. Default: all that the Cluster listens for.
+    /// The protocols that may be used. `Http` is PUT or POST, and `media-pod publish`, which comes to the same port.
+    /// Default: all that the Cluster listens for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 5), extend("x-kubernetes-list-type" = "set"))]
     pub protocols: Vec<PublishProtocol>,
-    /// Where to send to: the path of the URL, the RTMP app and stream key, the SRT stream id.
+    /// Where to send to: the path of the URL, the RTMP app and stream key, the SRT stream id. A Stream may have the same
+    /// path: it is read there, and sent there.
     pub path: StreamPath,
+    /// Who may send. Default: `access.publish` of the first Stream by name that names this Feed and says so, else of the
+    /// Cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Grant>,
 }
 
 /// A protocol to publish by.
@@ -199,7 +205,7 @@ pub enum PublishProtocol {
     Srt,
     /// WebRTC by WHIP (RFC 9725).
     Whip,
-    /// HTTP PUT or POST.
+    /// HTTP PUT or POST, and the link's own clients (`media-pod publish`), which come to the port of HTTP, too.
     Http,
 }
 

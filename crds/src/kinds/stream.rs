@@ -116,7 +116,7 @@ pub struct StreamSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "atomic"))]
     pub push: Vec<Push>,
-    /// Who may watch. Default: as the Cluster's `access` says.
+    /// Who may watch, and who may send to its Feeds that do not say so themselves. Default: as the Cluster's `access` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
     /// Which pod it runs in: `Shared` with its Feeds, or its `Own`. Default: `Shared`. Without Kubernetes: not used.

@@ -78,7 +78,7 @@ pub(crate) fn access(context: &Context<'_>, access: &Access, field: &FieldPath, 
     }
 }
 
-fn grant(context: &Context<'_>, grant: &Grant, field: &FieldPath, faults: &mut Faults<'_>) {
+pub(crate) fn grant(context: &Context<'_>, grant: &Grant, field: &FieldPath, faults: &mut Faults<'_>) {
     if let Some(basic) = &grant.basic {
         user_and_password(
             context,

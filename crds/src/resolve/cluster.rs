@@ -59,7 +59,18 @@ pub(crate) fn check(context: &Context<'_>, into: &mut Vec<Fault>) {
     for (place, upstream) in spec.upstreams.iter().enumerate() {
         if let Some(credentials) = &upstream.credentials {
             let field = FieldPath::of("spec.upstreams").index(place).key("credentials").key("secretName");
-            access::secret(context, &credentials.secret_name, &field, faults);
+            let found = access::secret(context, &credentials.secret_name, &field, faults);
+            if found.is_some_and(|it| it.user_and_password().is_none() && !it.data.contains_key("ca.crt")) {
+                let message = format!(
+                    "the Secret {} has neither username and password nor ca.crt",
+                    credentials.secret_name
+                );
+                faults.add(
+                    field,
+                    message,
+                    "username and password as stringData, ca.crt in PEM, or all three",
+                );
+            }
         }
     }
     templates(spec, faults);

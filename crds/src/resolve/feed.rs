@@ -9,9 +9,24 @@ use super::{
 };
 use crate::{
     kinds::{FeedSpec, Source},
-    resolved::{FinalFeed, FinalSource},
+    resolved::{FinalFeed, FinalSource, FinalStream},
     yaml::path::FieldPath,
 };
+
+/// Feeds that do not say who may send to them take it from the first of their Streams that does: who runs a Feed need not
+/// know its Streams.
+pub(crate) fn who_may_send(feeds: &mut BTreeMap<String, FinalFeed>, streams: &BTreeMap<String, FinalStream>) {
+    for stream in streams.values() {
+        let Some(said) = stream.access.as_ref().and_then(|access| access.publish.as_ref()) else { continue };
+        for name in &stream.feeds {
+            if let Some(FinalSource::Publish { access, .. }) =
+                feeds.get_mut(name).map(|feed| &mut feed.source)
+            {
+                access.get_or_insert_with(|| said.clone());
+            }
+        }
+    }
+}
 
 /// All Feeds in final form; of a set, only the first member that is wrong is complained of.
 pub(crate) fn all(
@@ -98,5 +113,8 @@ fn source(context: &Context<'_>, source: &Source, faults: &mut Faults<'_>) -> Op
         });
     }
     let publish = source.publish.clone()?;
-    Some(FinalSource::Publish { protocols: publish.protocols, path: publish.path })
+    if let Some(grant) = &publish.access {
+        access::grant(context, grant, &field.key("publish").key("access"), faults);
+    }
+    Some(FinalSource::Publish { protocols: publish.protocols, path: publish.path, access: publish.access })
 }

@@ -86,8 +86,9 @@ pub fn resolve(objects: &Objects) -> Result<Resolution, Vec<Fault>> {
     };
     cluster::check(&context, &mut faults);
     let members = members::expand(&context, &mut faults);
-    let feeds = feed::all(&context, &members, &mut faults);
+    let mut feeds = feed::all(&context, &members, &mut faults);
     let streams = stream::all(&context, &members, &mut faults);
+    feed::who_may_send(&mut feeds, &streams);
     let rooms = rooms(&context, &mut faults);
     cross::check(&context, &members, &mut faults, &mut warnings);
     let mut seen: Vec<Fault> = Vec::new();

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{
     kinds::{FeedSpec, FileSource, PublishProtocol, PullCredentials, PullSource, Source, UrlFrom},
     resolve::placeholder,
-    shared::{Activation, ClusterRef, EnvVar, Resources, StreamPath, Volume},
+    shared::{Activation, ClusterRef, EnvVar, Grant, Resources, StreamPath, Volume},
 };
 
 /// A Feed in final form.
@@ -73,6 +73,8 @@ pub enum FinalSource {
         protocols: Vec<PublishProtocol>,
         /// Where to send to.
         path: StreamPath,
+        /// Who may send, where it differs from the Cluster; see `Resolved::publish_grant`.
+        access: Option<Grant>,
     },
 }
 
@@ -117,8 +119,8 @@ fn source_spec(source: &FinalSource) -> Source {
         FinalSource::Pull { url, url_from, credentials } => {
             spec.pull = Some(PullSource { url, url_from, credentials });
         }
-        FinalSource::Publish { protocols, path } => {
-            spec.publish = Some(crate::kinds::PublishSource { protocols, path });
+        FinalSource::Publish { protocols, path, access } => {
+            spec.publish = Some(crate::kinds::PublishSource { protocols, path, access });
         }
     }
     spec

@@ -62,6 +62,15 @@ impl Resolved {
         stream.access.as_ref().and_then(|access| access.play.as_ref()).unwrap_or(&self.cluster.access.play)
     }
 
+    /// Who may send to a Feed that waits for a publisher: what it says itself, or took from a Stream, else what the Cluster
+    /// says.
+    pub fn publish_grant<'a>(&'a self, feed: &'a FinalFeed) -> &'a Grant {
+        match &feed.source {
+            FinalSource::Publish { access: Some(grant), .. } => grant,
+            _ => &self.cluster.access.publish,
+        }
+    }
+
     /// The Streams that use a Feed, by itself or as a fallback of one they use, in the order of their names.
     pub fn streams_of<'a>(&'a self, feed: &'a str) -> impl Iterator<Item = &'a FinalStream> {
         self.streams.values().filter(move |stream| {

@@ -12,7 +12,8 @@ pub struct Access {
     /// Who may watch streams and take snapshots. Default: anyone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub play: Option<Grant>,
-    /// Who may send to feeds that wait for a publisher. Default: anyone who can reach the listener.
+    /// Who may send to feeds that wait for a publisher, where the feed does not say it. Default: anyone who can reach the
+    /// listener.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub publish: Option<Grant>,
     /// Who may see the status pages and metrics, restart and drain. Default: anyone may look, nobody may act.

@@ -61,6 +61,8 @@ pub fn all() -> Vec<Case> {
             "exactly one of command, template",
         ),
         ("Feed", "door", feed(json!({"publish": {"path": "/a"}})), good),
+        ("Feed", "door", feed(json!({"publish": {"path": "/a", "access": {"anyone": true}}})), good),
+        ("Feed", "door", feed(json!({"publish": {"path": "/a", "access": {}}})), "either anyone: true or"),
         ("Feed", "door", feed(json!({"publish": {"path": "/a/whip"}})), "a path must not end in pic"),
         ("Feed", "door", file("clip.ts"), good),
         ("Feed", "door", file("a/..b/c...ts"), good),
@@ -205,7 +207,7 @@ pub fn all() -> Vec<Case> {
         (
             "Cluster",
             "c",
-            json!({"upstreams": [{"name": "eu", "url": "millrace://u:p@eu:1"}]}),
+            json!({"upstreams": [{"name": "eu", "url": "millrace+wss://u:p@eu:1"}]}),
             "a URL must not hold user",
         ),
         ("Room", "r", json!({}), good),

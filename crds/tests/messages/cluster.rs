@@ -74,6 +74,58 @@ fn a_cluster_that_is_wrong_says_why() {
 }
 
 #[test]
+fn an_upstream_that_is_none_says_why() {
+    table(
+        cluster_errors,
+        &[
+            (
+                "  upstreams: [{name: eu, url: \"millrace://eu\"}, {name: us, url: \"millraces://us:8443/\"}]",
+                &[],
+            ),
+            (
+                "  upstreams: [{name: eu, url: \"millrace+ws://[::1]:80\"}, {name: us, url: \"millrace+wss://us\"}]",
+                &[],
+            ),
+            (
+                "  upstreams: [{name: eu, url: \"millrace://eu/a.ts\"}]",
+                &[
+                    "f.yaml:5: Cluster/default spec.upstreams[0].url: millrace://eu/a.ts is not the address of another Cluster, such as millrace://eu.example:8080 or millraces://eu.example:8443",
+                ],
+            ),
+            (
+                "  upstreams: [{name: eu, url: \"millrace+ws://a:b@eu\"}]",
+                &[
+                    "f.yaml:5: Cluster/default spec.upstreams[0].url: a URL must not hold user:password@: put them into a Secret and name it in credentials.secretRef",
+                ],
+            ),
+            (
+                "  upstreams: [{name: eu, url: \"millrace://eu\", credentials: {secretName: s}}]",
+                &[
+                    "f.yaml:5: Cluster/default spec.upstreams[0].credentials.secretName: there is no Secret s (add a document of kind Secret with this name)",
+                ],
+            ),
+        ],
+    );
+    let secret = |data: &str| {
+        errors(&format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\nstringData: {data}\n---\n{}",
+            file(
+                "kind: Cluster\nmetadata: {name: default}\nspec:\n  upstreams: [{name: eu, url: \"millrace://eu\", credentials: {secretName: s}}]\n"
+            )
+        ))
+    };
+    for right in ["{username: a, password: b}", "{ca.crt: x}", "{username: a, password: b, ca.crt: x}"] {
+        assert_eq!(secret(right), Vec::<String>::new(), "{right}");
+    }
+    assert_eq!(
+        secret("{username: a}"),
+        [
+            "f.yaml:10: Cluster/default spec.upstreams[0].credentials.secretName: the Secret s has neither username and password nor ca.crt (username and password as stringData, ca.crt in PEM, or all three)"
+        ]
+    );
+}
+
+#[test]
 fn templates_that_are_used_wrongly_say_why() {
     fn used(template: &str) -> Vec<String> {
         errors(&file(&format!(

@@ -14,6 +14,7 @@ mod by_hand;
 mod failover;
 mod first_byte;
 mod membership;
+mod moves;
 mod operator;
 mod peers;
 mod reloads;

@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     Guest, Opening, Refused,
     head::BadHead,
-    hyper_side,
+    hyper_side, publish,
     read_head::{First, read_head},
     reply,
     rewind::Rewind,
@@ -111,7 +111,7 @@ async fn begin<S: Transport>(visit: Visit, mut stream: S, place: Place) {
         first = read_head(&mut stream, visit.shared.options.head_timeout) => first,
         () = visit.shared.reached(Phase::Draining) => return,
     };
-    let (head, bytes) = match first {
+    let (mut head, bytes) = match first {
         First::Nothing => return,
         First::Late => return turn_away(&visit, stream, Refused::HeadTimeout).await,
         First::Bad(BadHead::TooLarge) => return turn_away(&visit, stream, Refused::HeadTooLarge).await,
@@ -128,7 +128,14 @@ async fn begin<S: Transport>(visit: Visit, mut stream: S, place: Place) {
     if asked.is_some_and(|protocols| visit.shared.site.takes(&Opening::WebSocket(protocols))) {
         return Box::pin(guest(visit, bytes, stream, true, place)).await;
     }
-    if let Some(head) = head.filter(|head| head.alone)
+    let sends = head.as_ref().is_some_and(|head| publish::sends(&head.method));
+    if let Some(head) = head.take_if(|head| sends && head.unmeasured)
+        && let Some(point) = visit.shared.site.point(&head.target.path)
+    {
+        let first = bytes.slice(head.length.min(bytes.len())..);
+        return Box::pin(publish::until_end(visit, head, first, stream, point, place)).await;
+    }
+    if let Some(head) = head.filter(|head| head.alone && !sends)
         && let Some(source) = visit.shared.site.stream(&head.target.path)
     {
         drop(bytes);

@@ -28,7 +28,7 @@ use crate::{Forward, RELAY, upstream::connect};
 /// For `Retry-After`, where the other one is not there: about what it takes to be replaced.
 pub(crate) const AGAIN: Duration = Duration::from_secs(2);
 /// A pod gives up a stream that gives nothing for 20 s; one that says nothing for longer is broken.
-const HEAD: Duration = Duration::from_secs(30);
+pub(crate) const HEAD: Duration = Duration::from_secs(30);
 /// Bytes of the answer that are read ahead.
 const BUFFER: usize = 64 << 10;
 /// Where a request came from, all the way.
@@ -169,7 +169,7 @@ mod tests {
         ] {
             asked.headers_mut().append(name, value.parse().unwrap());
         }
-        let to = Forward { address: "10.0.0.7:9000".into(), relay: "token".into() };
+        let to = Forward { address: "10.0.0.7:9000".into(), relay: "token".into(), cache: None };
         let (parts, ()) = asked.into_parts();
         let request = request(([192, 0, 2, 9], 5).into(), &parts, &to).unwrap();
         assert_eq!(request.uri(), "/a%20b.ts?keyframe&x=%2F");

@@ -48,6 +48,13 @@ pub(crate) struct Head {
     pub relay: Option<Box<[u8]>>,
     /// Nothing follows the head: no body, no upgrade.
     pub alone: bool,
+    /// It waits for 100 before it sends a body.
+    pub expects: bool,
+    /// It has a body that ends with the connection, if it has one: of HTTP/1.0, or one that says that it will close, without
+    /// any length.
+    pub unmeasured: bool,
+    /// Bytes of the head.
+    pub length: usize,
     /// It wants to become a WebSocket that speaks one of these, as the header says them.
     pub websocket: Option<Box<str>>,
 }
@@ -63,9 +70,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed {
     let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
     let mut request = httparse::Request::new(&mut fields);
     match request.parse(bytes) {
-        Ok(httparse::Status::Complete(_)) => {
-            Head::new(&request).map_or(Parsed::Bad(BadHead::NotHttp), |head| Parsed::Whole(Box::new(head)))
-        }
+        Ok(httparse::Status::Complete(length)) => Head::new(&request, length)
+            .map_or(Parsed::Bad(BadHead::NotHttp), |head| Parsed::Whole(Box::new(head))),
         Ok(httparse::Status::Partial) if bytes.len() >= LARGEST => Parsed::Bad(BadHead::TooLarge),
         Ok(httparse::Status::Partial) => Parsed::Partial,
         Err(httparse::Error::TooManyHeaders) => Parsed::Bad(BadHead::TooLarge),
@@ -74,7 +80,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed {
 }
 
 impl Head {
-    fn new(request: &httparse::Request<'_, '_>) -> Option<Self> {
+    fn new(request: &httparse::Request<'_, '_>, length: usize) -> Option<Self> {
         let method = Method::from_bytes(request.method?.as_bytes()).ok()?;
         let uri: Uri = request.path?.parse().ok()?;
         let mut head = Self {
@@ -85,9 +91,13 @@ impl Head {
             user_agent: Arc::from(""),
             relay: None,
             alone: true,
+            expects: false,
+            unmeasured: false,
+            length,
             websocket: None,
         };
         let (mut upgrades, mut protocols) = (false, String::new());
+        let (mut closes, mut measured) = (head.minor == 0, false);
         for field in &*request.headers {
             let is = |name: &str| field.name.eq_ignore_ascii_case(name);
             if is("authorization") {
@@ -98,14 +108,20 @@ impl Head {
                 head.relay = Some(field.value.into());
             } else if is("content-length") {
                 head.alone &= field.value == b"0";
+                measured = true;
+            } else if is("connection") {
+                closes |= field.value.eq_ignore_ascii_case(b"close");
             } else if is("transfer-encoding") || is("upgrade") || is("expect") {
                 head.alone = false;
+                measured |= is("transfer-encoding");
+                head.expects |= is("expect");
                 upgrades |= is("upgrade") && field.value.eq_ignore_ascii_case(b"websocket");
             } else if is("sec-websocket-protocol") {
                 protocols.push_str(std::str::from_utf8(field.value).unwrap_or_default());
                 protocols.push(',');
             }
         }
+        head.unmeasured = closes && !measured && !upgrades;
         head.websocket = upgrades.then(|| protocols.into());
         Some(head)
     }
@@ -169,6 +185,22 @@ mod tests {
             assert!(!whole(bytes.as_bytes()).alone, "{field}");
         }
         assert!(whole(b"GET /x HTTP/1.1\r\nContent-Length: 0\r\n\r\n").alone);
+    }
+
+    #[test]
+    fn a_body_without_a_length_ends_with_a_connection_that_will_close() {
+        for (request, unmeasured) in [
+            ("PUT /x HTTP/1.0\r\n", true),
+            ("PUT /x HTTP/1.1\r\nConnection: Close\r\n", true),
+            ("PUT /x HTTP/1.1\r\n", false),
+            ("PUT /x HTTP/1.0\r\nContent-Length: 0\r\n", false),
+            ("PUT /x HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n", false),
+            ("PUT /x HTTP/1.0\r\nUpgrade: websocket\r\n", false),
+        ] {
+            let head = whole(format!("{request}\r\nmore").as_bytes());
+            assert_eq!((head.unmeasured, head.length), (unmeasured, request.len() + 2), "{request}");
+        }
+        assert!(whole(b"PUT /x HTTP/1.0\r\nExpect: 100-continue\r\n\r\n").expects);
     }
 
     #[test]

@@ -14,6 +14,7 @@
 
 mod accept;
 mod activity;
+mod cache;
 mod certificates;
 mod connection;
 mod counters;
@@ -27,6 +28,8 @@ mod head;
 mod hyper_side;
 mod leash;
 mod options;
+mod point;
+mod publish;
 mod query;
 mod queue;
 mod read_head;
@@ -46,6 +49,9 @@ mod transport;
 mod upstream;
 mod viewers;
 
+#[cfg(fuzzing)]
+pub use cache::fuzz_cache;
+pub use cache::{CacheFigures, CacheResult, EdgeCache, Scope, has_tag};
 pub use certificates::{CertificateError, Certificates};
 pub use counters::Counts;
 pub use door::FrontDoor;
@@ -56,6 +62,7 @@ pub use fetch::{FetchError, Fetched, fetch};
 #[cfg(fuzzing)]
 pub use head::fuzz_head;
 pub use options::Options;
+pub use point::{Denial, Point, Sender, Sent, Taking};
 pub use query::{QueryError, parse_query};
 pub use site::{
     Access, AccessRequest, BoxFuture, Credentials, Duplex, Forward, Guest, Opened, Opening, PageRequest,

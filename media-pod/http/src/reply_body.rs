@@ -12,6 +12,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use crate::{
     activity::Busy,
     forward::ForwardBody,
+    publish::Unread,
     queue::{CutOff, QueueBody},
 };
 
@@ -25,6 +26,8 @@ pub(crate) enum Content {
     Headless,
     /// What another server sends.
     Forwarded(ForwardBody),
+    /// A refusal of what is still being sent.
+    Unread(Box<Unread>),
 }
 
 /// A body; its connection is busy while it is there.
@@ -52,6 +55,7 @@ impl Body for ReplyBody {
             Content::Queue(body) => Pin::new(body).poll_frame(cx),
             Content::Headless => Poll::Ready(None),
             Content::Forwarded(body) => Pin::new(body).poll_frame(cx).map_err(|_| CutOff),
+            Content::Unread(body) => body.poll_frame(cx).map(|frame| frame.map(Ok)),
         }
     }
 
@@ -59,7 +63,7 @@ impl Body for ReplyBody {
         match &self.content {
             Content::Whole(body) => body.is_end_stream(),
             Content::Forwarded(body) => body.is_end_stream(),
-            Content::Queue(_) | Content::Headless => false,
+            Content::Queue(_) | Content::Headless | Content::Unread(_) => false,
         }
     }
 
@@ -67,7 +71,7 @@ impl Body for ReplyBody {
         match &self.content {
             Content::Whole(body) => body.size_hint(),
             Content::Forwarded(body) => body.size_hint(),
-            Content::Queue(_) | Content::Headless => SizeHint::default(),
+            Content::Queue(_) | Content::Headless | Content::Unread(_) => SizeHint::default(),
         }
     }
 }

@@ -13,11 +13,12 @@ use hyper::body::{Body, Incoming};
 use millrace_bus::Join;
 
 use crate::{
-    Credentials, Forward, PageRequest, RELAY, Refusal, Source,
+    Credentials, Forward, PageRequest, RELAY, Refusal, Source, cache,
     connection::Visit,
     counters::count,
     forward,
     head::user_agent,
+    publish,
     queue::queue,
     reception::{Asked, Decision, ask, decide},
     reply,
@@ -28,7 +29,7 @@ use crate::{
 };
 
 pub(crate) async fn answer(visit: &Visit, request: Request<Incoming>) -> Response<Content> {
-    let (parts, _nobody_reads) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let target = Target::new(&parts.uri);
     let credentials =
         parts.headers.get(AUTHORIZATION).and_then(|value| Credentials::from_header(value.as_bytes()));
@@ -41,6 +42,14 @@ pub(crate) async fn answer(visit: &Visit, request: Request<Incoming>) -> Respons
         relay: parts.headers.get(RELAY).map(HeaderValue::as_bytes),
     };
     let shared = &visit.shared;
+    if publish::sends(&parts.method)
+        && let Some(point) = shared.site.point(&target.path)
+    {
+        let protocol = protocol(parts.version, visit.secure);
+        let response = publish::whole(visit, &parts, protocol, credentials, point, body).await;
+        shared.answered(response.status(), visit.peer, parts.uri.path());
+        return response;
+    }
     let source = shared.site.stream(&target.path);
     let elsewhere = if source.is_none() { shared.site.forward(&asked.request(false)) } else { None };
     let response = if let Some(to) = elsewhere {
@@ -72,8 +81,10 @@ fn whole(response: Response<Bytes>) -> Response<Content> {
 /// Only the length of a body: hyper would send it to who asked for the head over HTTP/2.
 fn headless(mut response: Response<Content>) -> Response<Content> {
     let length = match response.body() {
+        // Of what did not change nothing is said.
+        Content::Whole(_) if response.status() == StatusCode::NOT_MODIFIED => None,
         Content::Whole(body) => body.size_hint().exact(),
-        Content::Queue(_) | Content::Headless | Content::Forwarded(_) => None,
+        Content::Queue(_) | Content::Headless | Content::Forwarded(_) | Content::Unread(_) => None,
     };
     if let Some(length) = length {
         response.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from(length));
@@ -83,23 +94,36 @@ fn headless(mut response: Response<Content>) -> Response<Content> {
 }
 
 async fn forward(visit: &Visit, parts: &Parts, target: &Target, to: Forward) -> Response<Content> {
+    match &to.cache {
+        Some(scope) if scope.cache.is_on() => Box::pin(cache::answer(visit, parts, target, &to, scope)).await,
+        _ => direct(visit, parts, target, &to).await,
+    }
+}
+
+/// Asks another server, for this request alone.
+pub(crate) async fn direct(visit: &Visit, parts: &Parts, target: &Target, to: &Forward) -> Response<Content> {
     let counters = &visit.shared.counters;
     count(&counters.forwarded);
-    match forward::forward(visit.peer, parts, &to).await {
+    match forward::forward(visit.peer, parts, to).await {
         Ok(response) => response.map(Content::Forwarded),
         Err(error) => {
             count(&counters.forward_failures);
-            let refusal = Refusal::unavailable(
-                format!(
-                    "{} is served by another media pod, which is not reachable at the moment: {error}",
-                    target.path
-                ),
-                forward::AGAIN,
-            );
-            log_refusal(&refusal, visit.peer, &target.path);
-            whole(reply::refusal(&refusal))
+            unreachable(visit, target, &error.to_string())
         }
     }
+}
+
+/// The answer where another server gave none.
+pub(crate) fn unreachable(visit: &Visit, target: &Target, error: &str) -> Response<Content> {
+    let refusal = Refusal::unavailable(
+        format!(
+            "{} is served by another media pod, which is not reachable at the moment: {error}",
+            target.path
+        ),
+        forward::AGAIN,
+    );
+    log_refusal(&refusal, visit.peer, &target.path);
+    whole(reply::refusal(&refusal))
 }
 
 async fn page(visit: &Visit, parts: &Parts, target: &Target) -> Response<Content> {

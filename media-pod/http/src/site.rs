@@ -7,6 +7,8 @@ use http::{HeaderMap, Method, Response, StatusCode};
 use millrace_bus::{Join, Joined};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::{Point, Scope};
+
 /// A future on the heap.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -14,6 +16,12 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Site: Send + Sync + 'static {
     /// The stream at `path` (percent-decoded, begins with `/`, without the query). Called for every request: cheap.
     fn stream(&self, path: &str) -> Option<Arc<dyn Source>>;
+
+    /// Where content can be sent to by PUT or POST at `path`, as [`Site::stream`] has it. Asked before it for requests of
+    /// these methods; who may is for the point to say.
+    fn point(&self, _path: &str) -> Option<Arc<dyn Point>> {
+        None
+    }
 
     /// Answers whatever is no stream, also with 404. Responses of status 404 are counted and logged in summary.
     /// All methods come here; `HEAD` is answered as `GET` and its body is left out.
@@ -191,12 +199,14 @@ pub struct AccessRequest<'a> {
 }
 
 /// Another server that answers a request, see [`Site::forward`].
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Forward {
     /// Its host and port; it speaks plain HTTP/1.1.
     pub address: String,
     /// What to send it in the header [`RELAY`](crate::RELAY).
     pub relay: String,
+    /// Where its answers may be kept.
+    pub cache: Option<Scope>,
 }
 
 impl fmt::Debug for Forward {

@@ -97,7 +97,7 @@ pub(crate) fn log_refusal(refusal: &Refusal, peer: std::net::SocketAddr, path: &
     tracing::info!(%peer, ?path, status = refusal.status.as_u16(), reason = refusal.reason, "viewer refused");
 }
 
-fn protocol(minor: u8, secure: bool) -> &'static str {
+pub(crate) fn protocol(minor: u8, secure: bool) -> &'static str {
     match (minor, secure) {
         (0, false) => "http/1.0",
         (_, false) => "http/1.1",

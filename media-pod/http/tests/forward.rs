@@ -29,8 +29,11 @@ impl Site for Elsewhere {
     }
 
     fn forward(&self, request: &AccessRequest<'_>) -> Option<Forward> {
-        (request.relay != Some(b"token") && request.path != "/here")
-            .then(|| Forward { address: self.0.to_string(), relay: "token".into() })
+        (request.relay != Some(b"token") && request.path != "/here").then(|| Forward {
+            address: self.0.to_string(),
+            relay: "token".into(),
+            cache: None,
+        })
     }
 }
 

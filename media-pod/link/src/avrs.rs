@@ -12,6 +12,7 @@ pub mod sign;
 pub mod signal;
 pub mod statistics;
 pub mod verifier;
+pub mod way;
 
 pub use client::{ClientEvent, ClientSessions};
 pub use cluster::{Announcement, ClusterMessage, Load, Member, Serving};
@@ -25,3 +26,4 @@ pub use sign::{SIGN_LEN, Signed};
 pub use signal::{Quality, Signal};
 pub use statistics::SessionStats;
 pub use verifier::{Opinion, RolesOnly, Verifier};
+pub use way::{Hop, Way, WayError};

@@ -29,7 +29,7 @@ use crate::wire::{Code, Role};
 #[cfg(any(test, fuzzing))]
 pub(crate) use address::fuzz_address;
 pub use address::{Address, AddressError, Transport};
-pub use connect::connect;
+pub use connect::{connect, connect_known};
 pub use play::{Numbers, Player};
 pub use publish::Publisher;
 

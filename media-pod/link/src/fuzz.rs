@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::avrs::{
-    ClusterMessage, Content, ContentKind, Load, Quality, Request, Return, RolesOnly, ServerSessions,
+    ClusterMessage, Content, ContentKind, Load, Quality, Request, Return, RolesOnly, ServerSessions, Way,
 };
 use crate::avrs::{SessionStats, Signal, sign};
 use crate::engine::decompress;
@@ -32,7 +32,7 @@ pub fn fuzz_parsers(data: &[u8]) {
     let _ = sign::verify(data, &Members::new());
     let _ =
         (ContentKind::decode(data), Load::decode(data), Quality::decode(data), SessionStats::decode(data));
-    let _ = Return::decode(&bytes);
+    let _ = (Return::decode(&bytes), Way::decode(data));
     if let Some(request) = Request::decode(&bytes) {
         let _ = ClusterMessage::decode(&request, Role::ALL);
         let _ = Signal::decode(&request);

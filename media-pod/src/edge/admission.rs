@@ -9,7 +9,10 @@ use std::{
 };
 
 use http::Method;
-use millrace_crds::{kinds::BalancerMode, resolved::FinalCluster};
+use millrace_crds::{
+    kinds::BalancerMode,
+    resolved::{FinalCluster, Resolved},
+};
 use millrace_fencing::{
     directory::Owner,
     edges::{self, Full, Limits, Load},
@@ -124,8 +127,10 @@ impl Edge {
     }
 
     /// The Cluster says so from now on.
-    pub fn configure(&self, cluster: &FinalCluster) {
-        self.settings.store(Arc::new(cluster.into()));
+    pub fn configure(&self, resolved: &Resolved) {
+        self.settings.store(Arc::new((&resolved.cluster).into()));
+        self.beyond.configure(resolved);
+        self.cache.set_limit(super::cache::limit(&resolved.cluster));
     }
 
     /// What it carries.

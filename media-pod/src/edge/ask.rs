@@ -11,7 +11,7 @@ use millrace_http::{Access, BoxFuture, Credentials, Refusal};
 use millrace_link::{Code, net::SessionError};
 use tokio::time::{self, timeout};
 
-use super::{Edge, count, follow::target, registry::Owner, source::AGAIN};
+use super::{Edge, count, registry::Owner, session::target, source::AGAIN};
 use crate::linking::Client;
 
 /// A yes holds for this long.

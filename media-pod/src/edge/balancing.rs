@@ -55,12 +55,17 @@ impl Balancer for Edge {
 }
 
 impl Edge {
+    /// Bytes that went out to viewers.
+    pub(super) fn sent(&self) -> u64 {
+        self.registry.bytes_out() + self.beyond.bytes_out()
+    }
+
     /// Measures what goes out, for ever.
     pub(super) async fn measure(self: Arc<Self>) {
-        let (mut before, mut at) = (self.registry.bytes_out(), time::Instant::now());
+        let (mut before, mut at) = (self.sent(), time::Instant::now());
         loop {
             time::sleep(LOOK).await;
-            let (bytes, now) = (self.registry.bytes_out(), time::Instant::now());
+            let (bytes, now) = (self.sent(), time::Instant::now());
             let millis = now.duration_since(at).as_millis().max(1) as u64;
             let rate = bytes.saturating_sub(before).saturating_mul(8000) / millis;
             self.rate.store(rate, std::sync::atomic::Ordering::Relaxed);

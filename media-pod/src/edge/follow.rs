@@ -1,55 +1,44 @@
 //! Follows the owner of one path, whoever that is, and publishes what it sends.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use http::StatusCode;
 use millrace_fencing::{Epoch, directory::LinkId};
 use millrace_http::Refusal;
 use millrace_link::{
     Code,
-    avrs::{Content, ContentFlags, ContentKind, Direction, Join, Target},
-    net::{ChannelError, Session, SessionError, Wish},
-    wire::tag,
+    avrs::{Content, ContentFlags},
+    net::{ChannelError, SessionError},
 };
 use tokio::time;
 
 use super::{
     Edge, count,
     registry::Owner,
+    session::Running,
     splice::{Splice, Step},
+    succession::Succession,
     upstream::Upstream,
 };
-use crate::{
-    intake::{Expected, Intake},
-    linking::Tally,
-};
+use crate::intake::{Expected, Intake};
 
 /// Waits after a session that failed, while its owner stays the same.
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// A session that is closed in any case.
-struct Held(Option<Session>);
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if let Some(session) = self.0.take() {
-            tokio::spawn(async move {
-                // If it cannot be said, the end of its channel says it.
-                let _ = session.close().await;
-            });
-        }
-    }
+/// What is followed, and where it is asked for.
+#[derive(Clone)]
+pub(super) struct Line {
+    pub upstream: Arc<Upstream>,
+    pub edge: Arc<Edge>,
 }
 
-/// What is followed, and where it is asked for.
-struct Line {
-    upstream: Arc<Upstream>,
-    edge: Arc<Edge>,
+/// How a session ended.
+struct Over {
+    /// Whether anything came of it.
+    flowed: bool,
+    /// What follows it without a gap, and what that has given so far.
+    next: Option<(Running, Vec<Content>)>,
 }
 
 /// See the module.
@@ -82,6 +71,7 @@ impl Following {
         self.line.upstream.caught_up.send_replace(false);
         self.line.upstream.refused.send_replace(None);
         self.line.upstream.flowing.send_replace(false);
+        self.line.arrived();
     }
 
     /// For ever. May be dropped at any await.
@@ -89,7 +79,7 @@ impl Following {
         let mut wait = SHORTEST;
         let mut before: Option<Owner> = None;
         loop {
-            let Some(owner) = self.line.edge.registry.owner(&self.line.upstream.path) else {
+            let Some(owner) = self.line.owner() else {
                 self.line.upstream.news.notified().await;
                 continue;
             };
@@ -97,10 +87,18 @@ impl Following {
                 wait = SHORTEST;
                 self.line.upstream.refused.send_replace(None);
             }
-            before = Some(owner.clone());
-            let flowed = self.session(&owner).await;
+            let mut session = self.line.begin(&owner).await.map(|running| (running, Vec::new()));
+            let (mut last, mut flowed) = (owner, false);
+            while let Some((running, opening)) = session.take() {
+                last = running.owner.clone();
+                let over = self.session(running, opening).await;
+                (flowed, session) = (over.flowed, over.next);
+            }
             self.line.upstream.flowing.send_replace(false);
-            if self.line.has_moved(&owner) {
+            self.line.arrived();
+            let moved = self.line.has_moved(&last);
+            before = Some(last);
+            if moved {
                 continue;
             }
             wait = if flowed { SHORTEST } else { (wait * 2).min(LONGEST) };
@@ -111,64 +109,66 @@ impl Following {
         }
     }
 
-    /// One session with `owner`, to its end. Whether anything came.
-    async fn session(&mut self, owner: &Owner) -> bool {
-        let held = self.line.begin(owner).await;
-        let Some(session) = held.as_ref().and_then(|held| held.0.as_ref()) else { return false };
-        count(&self.line.edge.counts.sessions);
+    /// One session, which has given `opening` so far, to its end, or until another one can go on in its place.
+    async fn session(&mut self, running: Running, opening: Vec<Content>) -> Over {
         self.line.upstream.flowing.send_replace(true);
         self.line.upstream.caught_up.send_replace(false);
         self.splice.session();
-        let since = session.synchronised().u64(tag::TIMESTAMP).unwrap_or_default();
-        let trust = self.line.edge.identity.trust().clone();
-        let (tally, began) = (Arc::new(Tally::default()), Instant::now());
-        let path = self.line.upstream.path.clone();
-        let _listed =
-            self.line.edge.lines.session(owner.peer.line, session.channel().id(), path, Some(tally.clone()));
         let mut flowed = false;
+        for content in opening {
+            if !self.publish(&running, content) {
+                return Over { flowed, next: None };
+            }
+            flowed = true;
+        }
+        let mut succession = Succession::new(self.line.clone());
         loop {
             let received = tokio::select! {
                 biased;
                 () = self.line.upstream.news.notified() => {
-                    if self.line.has_moved(owner) {
-                        return flowed;
+                    if succession.look(&running.owner) {
+                        continue;
                     }
-                    continue;
+                    return Over { flowed, next: None };
                 }
-                received = session.recv(Some(&*trust)) => received,
+                next = succession.next() => {
+                    self.line.arrived();
+                    return Over { flowed, next };
+                }
+                received = running.next() => received,
             };
             match received {
-                Ok((packet, content)) => {
-                    self.line.edge.counts.bytes_in.fetch_add(packet.len() as u64, Ordering::Relaxed);
-                    count(&self.line.edge.counts.packets_in);
-                    if !content.flags.has(ContentFlags::HEADER) {
-                        tally.count(packet.len(), &content, began.elapsed().as_micros() as u64);
-                    }
-                    if !self.publish(owner, content, since) {
-                        return flowed;
+                Ok(content) => {
+                    if !self.publish(&running, content) {
+                        return Over { flowed, next: None };
                     }
                     flowed = true;
                 }
-                Err(SessionError::Content(code)) => {
-                    self.line.edge.refused(code);
-                    // Once for each owner: it is counted, and tried again and again.
-                    let this = Some((owner.link, owner.epoch));
-                    if std::mem::replace(&mut self.complained, this) != this {
-                        tracing::warn!(path = %self.line.upstream.path, %code, from = %owner.peer.address, "content refused");
-                    }
-                    return false;
-                }
                 Err(error) => {
-                    tracing::debug!(path = %self.line.upstream.path, %error, "a session is over");
-                    self.line.refuse(&error);
-                    return flowed;
+                    self.ended(&running.owner, &error);
+                    return Over { flowed, next: None };
                 }
             }
         }
     }
 
+    /// A session with `owner` is over by itself.
+    fn ended(&mut self, owner: &Owner, error: &SessionError) {
+        let SessionError::Content(code) = error else {
+            tracing::debug!(path = %self.line.upstream.path, %error, "a session is over");
+            return self.line.refuse(error);
+        };
+        self.line.edge.refused(*code);
+        // Once for each owner: it is counted, and tried again and again.
+        let this = Some((owner.link, owner.epoch));
+        if std::mem::replace(&mut self.complained, this) != this {
+            tracing::warn!(path = %self.line.upstream.path, %code, from = %owner.peer.address, "content refused");
+        }
+    }
+
     /// False: nothing more may come of this session.
-    fn publish(&mut self, owner: &Owner, content: Content, since: u64) -> bool {
+    fn publish(&mut self, running: &Running, content: Content) -> bool {
+        let (owner, since) = (&running.owner, running.since);
         let epoch = content.generation.epoch;
         if epoch != owner.epoch.get()
             || !self.line.edge.registry.admit(&self.line.upstream.path, owner.link, epoch)
@@ -204,13 +204,23 @@ impl Following {
 }
 
 impl Line {
+    /// Who has the path.
+    pub fn owner(&self) -> Option<Owner> {
+        self.edge.registry.owner(&self.upstream.path)
+    }
+
     fn has_moved(&self, owner: &Owner) -> bool {
-        !self.edge.registry.owner(&self.upstream.path).is_some_and(|now| now.is(owner))
+        !self.owner().is_some_and(|now| now.is(owner))
+    }
+
+    /// Viewers need no former owner any more.
+    fn arrived(&self) {
+        self.edge.registry.arrived(&self.upstream.path);
     }
 
     /// A session with `owner`; none if there is another one meanwhile, or it says no.
-    async fn begin(&self, owner: &Owner) -> Option<Held> {
-        let beginning = begin(owner, &self.upstream.path);
+    async fn begin(&self, owner: &Owner) -> Option<Running> {
+        let beginning = Running::begin(self.edge.clone(), owner.clone(), self.upstream.path.clone());
         tokio::pin!(beginning);
         let outcome = loop {
             tokio::select! {
@@ -246,18 +256,4 @@ impl Line {
             retry_after: Some(LONGEST),
         }));
     }
-}
-
-/// In a task of its own: a session is not left half-begun where nobody waits for it any more.
-async fn begin(owner: &Owner, path: &str) -> Result<Held, SessionError> {
-    let wish =
-        Wish { target: target(path), credentials: Bytes::new(), join: Join::LastKeyframe, position: None };
-    let client = owner.peer.client.clone();
-    let begin = tokio::spawn(async move { client.begin(&wish).await.map(|session| Held(Some(session))) });
-    begin.await.unwrap_or(Err(Code::ERROR.into()))
-}
-
-/// Live content, to be watched.
-pub(super) fn target(path: &str) -> Target {
-    Target { content: path.to_owned(), direction: Direction::Watch, kind: ContentKind::Live, quality: None }
 }

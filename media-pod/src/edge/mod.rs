@@ -3,14 +3,20 @@
 mod admission;
 mod ask;
 mod balancing;
+mod beyond;
+mod cache;
 mod follow;
 mod links;
 mod metrics;
+mod overlap;
+mod publish;
 mod registry;
+mod session;
 mod site;
 mod source;
 mod splice;
 mod status;
+mod succession;
 mod upstream;
 
 use std::{
@@ -25,13 +31,16 @@ use std::{
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use clap::Args;
-use millrace_crds::resolved::FinalCluster;
-use millrace_link::Role;
+use millrace_crds::resolved::Resolved;
+use millrace_http::EdgeCache;
+use millrace_link::{Role, avrs::Hop};
 use tokio::{net::TcpListener, task::JoinSet};
 
+pub use self::beyond::{Reach, UpstreamInfo};
 use self::{
     admission::{Others, Settings},
     ask::Answers,
+    beyond::Beyond,
     registry::Registry,
 };
 use crate::linking::{Identity, Lines, LinkFiles};
@@ -55,7 +64,11 @@ const UNHEARD: Duration = Duration::from_secs(10);
 pub struct Edge {
     identity: Arc<Identity>,
     registry: Registry,
+    /// What other Clusters have.
+    beyond: Arc<Beyond>,
     answers: Answers,
+    /// What is below streams.
+    cache: Arc<EdgeCache>,
     counts: Counts,
     settings: ArcSwap<Settings>,
     others: Others,
@@ -82,6 +95,11 @@ struct Counts {
     asked: AtomicU64,
     turned_away: AtomicU64,
     redirected: AtomicU64,
+    /// Now.
+    publishers: AtomicU64,
+    publish_sessions: AtomicU64,
+    published: AtomicU64,
+    publish_dropped: AtomicU64,
 }
 
 fn count(counter: &AtomicU64) {
@@ -89,25 +107,31 @@ fn count(counter: &AtomicU64) {
 }
 
 impl Edge {
-    /// Listens for links as `options` say, until the tasks are dropped. `own` is the name of this pod, where it has one.
+    /// Listens for links as `options` say, until the tasks are dropped. `own` is the name of this pod, where it has one;
+    /// `here` what its Cluster is for others.
     pub async fn start(
         options: &Options,
         own: Option<String>,
-        cluster: &FinalCluster,
+        here: Hop,
+        resolved: &Resolved,
     ) -> anyhow::Result<(Arc<Self>, JoinSet<()>)> {
         let identity = Identity::read(&options.files, Role::BALANCER, "")?;
+        let lines = Arc::<Lines>::default();
         let edge = Arc::new(Self {
             identity: identity.clone(),
             registry: Registry::default(),
+            beyond: Beyond::new(here, lines.clone()),
             answers: Answers::default(),
+            cache: EdgeCache::new(cache::limit(&resolved.cluster)),
             counts: Counts::default(),
-            settings: ArcSwap::from_pointee(cluster.into()),
+            settings: ArcSwap::from_pointee((&resolved.cluster).into()),
             others: Others::new(own),
-            lines: Arc::default(),
+            lines,
             seats: AtomicUsize::new(0),
             rate: AtomicU64::new(0),
             started: Instant::now(),
         });
+        edge.beyond.configure(resolved);
         let mut tasks = JoinSet::new();
         for address in &options.link {
             let listener = TcpListener::bind(address).await.with_context(|| format!("--link {address}"))?;
@@ -125,6 +149,7 @@ impl Edge {
         loop {
             tokio::time::sleep(Duration::from_mins(1)).await;
             self.registry.expire();
+            self.beyond.expire();
         }
     }
 

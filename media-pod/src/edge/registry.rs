@@ -13,7 +13,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use millrace_fencing::{
     Directory, Epoch, FeedUid, GrantError, Holder, PodUid, SignedGrant, Time,
-    directory::{Announcement, Change, LinkId, OwnerState, Refused},
+    directory::{self, Announcement, Change, LinkId, OwnerState, Refused},
 };
 use millrace_link::{
     avrs,
@@ -23,7 +23,10 @@ use millrace_link::{
 use millrace_report::message::{Balancing, Fence, LinkState, Newest};
 use tokio::sync::watch;
 
-use super::upstream::Upstream;
+use super::{
+    overlap::{Former, Overlaps},
+    upstream::Upstream,
+};
 use crate::linking::Trusted;
 
 /// The end of a link is told for this long.
@@ -69,6 +72,7 @@ pub(super) struct Known {
 #[derive(Default)]
 struct State {
     directory: Directory,
+    overlaps: Overlaps,
     peers: HashMap<LinkId, Peer>,
     /// How the paths of each link are served.
     servings: HashMap<LinkId, HashMap<Arc<str>, Serving>>,
@@ -145,6 +149,9 @@ impl Registry {
         for (path, _) in state.directory.link_lost(link, now) {
             state.changed(&path);
         }
+        for path in state.overlaps.lost(link) {
+            state.changed(&path);
+        }
         drop(state);
         self.changed();
     }
@@ -158,6 +165,11 @@ impl Registry {
         for path in state.directory.fence(&grant, fence.frames, trust, now)? {
             tracing::info!(%path, epoch = %grant.claim().epoch, "the owner of this stream is fenced");
             state.changed(&path);
+        }
+        if fence.frames {
+            for path in state.overlaps.fenced(&grant.claim().feed, grant.claim().epoch) {
+                state.changed(&path);
+            }
         }
         drop(state);
         self.changed();
@@ -181,8 +193,12 @@ impl Registry {
                 }
             }
         }
+        // Who is only to be succeeded counts: the operator ends it when its successor is the newest everywhere.
         let newest = state.directory.newest().map(|grant| {
-            (grant.feed.to_string(), Newest { epoch: grant.epoch.get(), holder: grant.holder.to_string() })
+            let former = state.overlaps.of_feed(&grant.feed);
+            let (epoch, holder) =
+                former.map_or((grant.epoch, &grant.holder), |former| (former.epoch, &former.holder));
+            (grant.feed.to_string(), Newest { epoch: epoch.get(), holder: holder.to_string() })
         });
         let floors = state.directory.floors().map(|(feed, epoch)| (feed.to_string(), epoch.get()));
         Balancing {
@@ -204,8 +220,11 @@ impl Registry {
         let Some(from) = state.peers.get(&link).map(|peer| peer.holder.clone()) else {
             return Err(Refused::NotAnnounced { offered: epoch });
         };
-        let announcement = Announcement { path: path.clone(), feed, epoch, grant, link, from };
+        let announcement = Announcement { path: path.clone(), feed: feed.clone(), epoch, grant, link, from };
         let change = state.directory.announce(announcement, trust, now)?;
+        if let Change::Taken { before: Some(before) } = &change {
+            state.succeed(&path, &feed, before);
+        }
         let before = state.servings.entry(link).or_default().insert(path.clone(), said.serving.clone());
         if change != Change::Waiting {
             state.asks.insert(path.clone(), said.serving.ask);
@@ -239,6 +258,9 @@ impl Registry {
             tracing::info!(path, epoch, "this stream goes to another server pod");
             return state.changed(path);
         }
+        if state.overlaps.former(path).is_some_and(|former| former.link == link) {
+            state.overlaps.end(path);
+        }
         let next = state.directory.withdraw(path, link);
         if let Some(servings) = state.servings.get_mut(&link) {
             servings.remove(path);
@@ -254,7 +276,20 @@ impl Registry {
     /// Whether content of `path` that came over `link` in `epoch` may go to viewers.
     pub fn admit(&self, path: &str, link: LinkId, epoch: u64) -> bool {
         let Ok(epoch) = Epoch::new(epoch) else { return false };
-        self.lock().directory.admit(path, link, epoch).is_ok()
+        let state = self.lock();
+        state.directory.admit(path, link, epoch).is_ok() || state.overlaps.allows(path, link, epoch)
+    }
+
+    /// Whether viewers of `path` may stay with `owner`, though another one has it, until that one gives something.
+    pub fn overlaps(&self, path: &str, owner: &Owner) -> bool {
+        self.lock().overlaps.allows(path, owner.link, owner.epoch)
+    }
+
+    /// The owner of `path` gives something, or has had its time: the one before counts no more.
+    pub fn arrived(&self, path: &str) {
+        if self.lock().overlaps.end(path) {
+            self.changed();
+        }
     }
 
     /// What is known of `path`.
@@ -339,6 +374,20 @@ impl State {
         Some(Owner { link, epoch: found.epoch, peer: self.peers.get(&link)?.clone(), serving })
     }
 
+    /// `path` has another owner than `before`: who watches need not wait for that one's first bytes.
+    fn succeed(&mut self, path: &Arc<str>, feed: &FeedUid, before: &directory::Owner) {
+        let watched = self.upstreams.get(path).is_some_and(|upstream| *upstream.flowing.borrow());
+        match before.state {
+            OwnerState::Live(link) if watched && before.feed == *feed => {
+                let (feed, holder, epoch) = (feed.clone(), before.holder.clone(), before.epoch);
+                self.overlaps.begin(path.clone(), Former { feed, holder, epoch, link });
+            }
+            _ if before.feed != *feed => drop(self.overlaps.end(path)),
+            // Whoever was succeeded before goes on.
+            _ => {}
+        }
+    }
+
     fn ended(&mut self, pod: PodUid, how: LinkState) {
         if self.ends.len() >= MOST_ENDS {
             self.ends.retain(|_, (at, _)| at.elapsed() < TOLD);
@@ -356,6 +405,7 @@ impl State {
 
     fn forget(&mut self, path: &str) {
         self.asks.remove(path);
+        self.overlaps.end(path);
         if let Some(upstream) = self.upstreams.remove(path) {
             self.sent += upstream.channel.bytes_out();
             upstream.close();

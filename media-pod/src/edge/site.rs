@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{Method, StatusCode};
 use millrace_http::{Access, AccessRequest, BoxFuture, Forward, Refusal, Source};
 
-use super::{Edge, registry::Known, source::AGAIN, upstream::Upstream};
+use super::{Edge, cache, registry::Known, source::AGAIN, upstream::Upstream};
 
 /// Parts of a path below which that of a stream is looked for, at most.
 const DEEPEST: usize = 32;
@@ -13,6 +13,9 @@ const DEEPEST: usize = 32;
 impl Edge {
     /// The stream at `path`, if there is one in the cluster.
     pub fn source(self: &Arc<Self>, path: &str) -> Option<Arc<dyn Source>> {
+        if let Some(upstream) = self.beyond.upstream(path) {
+            return Some(upstream);
+        }
         let upstream = self.registry.upstream(path, |path| Upstream::start(path, self))?;
         Some(upstream)
     }
@@ -42,9 +45,11 @@ impl Edge {
         if request.relay.is_some() {
             return None;
         }
-        let Known { owner, .. } = self.above(request.path)?;
-        let serving = owner?.serving;
-        Some(Forward { address: serving.address?, relay: serving.relay.unwrap_or_default() })
+        let Known { owner, ask } = self.above(request.path)?;
+        let owner = owner?;
+        let cache = Some(cache::scope(&self.cache, &owner, ask));
+        let serving = owner.serving;
+        Some(Forward { address: serving.address?, relay: serving.relay.unwrap_or_default(), cache })
     }
 
     /// Why something that is not here may be there later.
@@ -64,15 +69,18 @@ impl Edge {
         }
     }
 
+    /// Whether `path` is below a stream of the cluster.
+    pub(super) fn is_below(&self, path: &str) -> bool {
+        self.above(path).is_some()
+    }
+
     /// The stream that `path` is below.
     fn above(&self, path: &str) -> Option<Known> {
-        let mut above = path;
-        for _ in 0..DEEPEST {
-            above = above.rsplit_once('/')?.0;
-            if let Some(known) = self.registry.known(above) {
-                return Some(known);
-            }
-        }
-        None
+        above(path).find_map(|above| self.registry.known(above))
     }
+}
+
+/// What `path` is below, the nearest first.
+pub(super) fn above(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| Some(path.rsplit_once('/')?.0)).skip(1).take(DEEPEST)
 }

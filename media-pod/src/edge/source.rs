@@ -115,12 +115,16 @@ impl Upstream {
     }
 
     fn owned(&self) -> bool {
-        self.edge.upgrade().is_some_and(|edge| edge.registry.owner(&self.path).is_some())
+        self.edge.upgrade().is_some_and(|edge| {
+            let beyond = *self.flowing.borrow() && edge.beyond.has(&self.path);
+            beyond || edge.registry.owner(&self.path).is_some()
+        })
     }
 
     async fn owner(&self) {
+        let mut flowing = self.flowing.subscribe();
         while !self.owned() {
-            time::sleep(LOOK).await;
+            let _ = timeout(LOOK, flowing.changed()).await;
         }
     }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use millrace_link::avrs::{Content, ContentFlags, Generation};
 
 /// What a session may send before its first byte of the stream itself, in bytes.
-const LARGEST_OPENING: usize = 4 << 20;
+pub(super) const LARGEST_OPENING: usize = 4 << 20;
 
 /// What to do with content.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use crate::site::tracks;
 impl Edge {
     /// Those that somebody watched.
     pub fn streams(&self) -> Vec<StreamStatus> {
-        self.registry.upstreams().iter().map(|upstream| self.stream(upstream)).collect()
+        self.registry.upstreams().iter().chain(&self.beyond.upstreams()).map(|it| self.stream(it)).collect()
     }
 
     fn stream(&self, upstream: &Upstream) -> StreamStatus {

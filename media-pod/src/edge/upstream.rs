@@ -12,11 +12,11 @@ use tokio::{
     task::AbortHandle,
 };
 
-use super::{Edge, follow::Following};
+use super::{Edge, beyond, follow::Following};
 use crate::hold::Demand;
 
 /// A session is kept for this long after the last viewer.
-const LINGER: Duration = Duration::from_secs(5);
+pub(super) const LINGER: Duration = Duration::from_secs(5);
 
 /// See the module.
 pub(super) struct Upstream {
@@ -73,6 +73,9 @@ impl Upstream {
     }
 
     async fn keep(self: Arc<Self>, edge: Arc<Edge>) {
+        if !beyond::keep(&self, &edge).await {
+            return;
+        }
         let mut following = Following::new(self.clone(), edge);
         loop {
             self.demand.wanted().await;

@@ -2,9 +2,11 @@
 
 mod fallback;
 mod file;
+mod point;
 mod primary;
 mod relay;
 mod run;
+mod slot;
 mod source;
 
 use std::{sync::Arc, time::Duration};
@@ -12,6 +14,7 @@ use std::{sync::Arc, time::Duration};
 use millrace_bus::{Channel, GopCache};
 use tokio::{sync::watch, task::JoinHandle};
 
+pub use point::{AGAIN, Joined, Point, join};
 pub use relay::{FEEDS, Relayed};
 pub use run::report;
 pub use source::{Run, Source};
@@ -84,6 +87,8 @@ pub struct Feed {
     pub demand: Demand,
     /// How it is.
     pub conditions: Conditions,
+    /// Where it waits for a publisher, if that is what it does.
+    pub point: Point,
     order: watch::Sender<Order>,
     task: JoinHandle<()>,
 }
@@ -93,16 +98,18 @@ impl Feed {
     pub fn start(order: Order, shop: &Arc<Shop>) -> Arc<Self> {
         let channel = Channel::new(order.spec.name.as_str(), GopCache::default());
         let (demand, conditions) = (Demand::default(), Conditions::default());
+        let point = Point::default();
         let (to, orders) = watch::channel(order);
         let keeper = run::Keeper {
             channel: channel.clone(),
             demand: demand.clone(),
             conditions: conditions.clone(),
+            point: point.clone(),
             orders,
             shop: shop.clone(),
         };
         let task = tokio::spawn(keeper.keep());
-        Arc::new(Self { channel, demand, conditions, order: to, task })
+        Arc::new(Self { channel, demand, conditions, point, order: to, task })
     }
 
     /// What it does now.

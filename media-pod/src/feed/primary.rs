@@ -10,7 +10,7 @@ use std::{
 use millrace_bus::Channel;
 use tokio::{task::JoinHandle, time};
 
-use super::{FeedSpec, Run};
+use super::{FeedSpec, Point, Run};
 use crate::{
     inlet::{Inlet, News},
     intake::Room,
@@ -33,6 +33,7 @@ pub struct Channels {
 pub struct Primary {
     at: At,
     inlet: Inlet,
+    point: Point,
     /// The source was started, or could not be, at least once.
     pub tried: bool,
     /// Why it is being ended.
@@ -59,8 +60,8 @@ pub enum Event {
 }
 
 impl Primary {
-    pub fn new(inlet: Inlet) -> Self {
-        Self { at: At::Waiting(Instant::now()), inlet, tried: false, ending: None, held: None }
+    pub fn new(inlet: Inlet, point: Point) -> Self {
+        Self { at: At::Waiting(Instant::now()), inlet, point, tried: false, ending: None, held: None }
     }
 
     /// The next run begins after `delay`; never, without one.
@@ -153,9 +154,9 @@ impl Primary {
                 At::Over => return future::pending().await,
                 At::Waiting(until) => {
                     time::sleep_until((*until).into()).await;
-                    let (spec, shop) = (spec.clone(), shop.clone());
+                    let (spec, shop, point) = (spec.clone(), shop.clone(), self.point.clone());
                     let began = Instant::now();
-                    let start = tokio::spawn(async move { Run::start(&spec, &shop).await });
+                    let start = tokio::spawn(async move { Run::start(&spec, &shop, &point).await });
                     self.at = At::Starting(start, began);
                 }
                 At::Starting(start, began) => {

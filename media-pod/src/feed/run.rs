@@ -10,7 +10,7 @@ use millrace_bus::Channel;
 use tokio::{sync::watch, time};
 
 use super::{
-    Activation, FeedSpec, Order,
+    Activation, FeedSpec, Order, Point, Source,
     fallback::{Fallback, Turn},
     primary::{Channels, Event, Primary},
 };
@@ -27,6 +27,7 @@ pub struct Keeper {
     pub channel: Arc<Channel>,
     pub demand: Demand,
     pub conditions: Conditions,
+    pub point: Point,
     pub orders: watch::Receiver<Order>,
     pub shop: Arc<Shop>,
 }
@@ -125,7 +126,7 @@ impl Keeper {
     /// From the first start until it is not needed, is another feed, or is dead.
     async fn active(&mut self, inlet: &Inlet, retry: &mut Retry) -> Stop {
         let mut spec = self.spec();
-        let mut primary = Primary::new(inlet.clone());
+        let mut primary = Primary::new(inlet.clone(), self.point.clone());
         let mut fallback = Fallback::new(&spec.fallback);
         let mut runs: u64 = 0;
         // Held while the feed is needed: see `Run::anchor`.
@@ -181,7 +182,7 @@ impl Keeper {
                     _anchor = primary.anchor();
                     self.conditions.edit(|c| c.pid = pid);
                     if !inlet.displaced() {
-                        self.conditions.set(State::Starting);
+                        self.conditions.set(self.begun(&spec));
                     }
                 }
                 Event::News(News::Flows { first }) => {
@@ -204,15 +205,28 @@ impl Keeper {
                 }
                 Event::Ended(exit, ran) => {
                     let gave = inlet.end_run();
-                    let delay = self.note_end(&spec.name, exit, retry, ran, gave);
+                    let waits = matches!(spec.source, Source::Publish { .. });
+                    let delay = if waits {
+                        // Publishers come and go, which was said of each.
+                        self.conditions.edit(|c| c.last_exit = Some(exit));
+                        Duration::ZERO
+                    } else {
+                        self.note_end(&spec.name, exit, retry, ran, gave)
+                    };
                     if !spec.resurrect && !fallback.exists() {
                         return Stop::Dead;
                     }
-                    self.conditions.set(State::Backoff);
+                    self.conditions.set(if waits { State::Silent } else { State::Backoff });
                     primary.again(spec.resurrect.then_some(delay));
                 }
             }
         }
+    }
+
+    /// The state of a run that gave nothing yet: of who waits for a publisher nothing more will come of itself.
+    fn begun(&self, spec: &FeedSpec) -> State {
+        let waits = matches!(spec.source, Source::Publish { .. }) && self.point.publisher().is_none();
+        if waits { State::Silent } else { State::Starting }
     }
 
     /// A run ended: what is to be known of it. How long to wait for the next one.

@@ -8,7 +8,11 @@ use millrace_exec::{Exit, Process};
 use millrace_http::fetch;
 use rustix::fs::{Mode, OFlags};
 
-use super::{FEEDS, FeedSpec, file::FileRun};
+use super::{
+    FEEDS, FeedSpec,
+    file::FileRun,
+    point::{Offer, Point},
+};
 use crate::{
     inlet::{Inlet, News},
     runners::Command,
@@ -32,6 +36,13 @@ pub enum Source {
     },
     /// A feed of this name, of another media pod of the Cluster.
     Remote(String),
+    /// Whoever sends to this path.
+    Publish {
+        /// Where to send to.
+        path: String,
+        /// Why nobody may by HTTP, and by a link, if so.
+        closed: Option<String>,
+    },
     /// Nothing that this program can carry out: says what and why.
     Unsupported(String),
 }
@@ -51,6 +62,8 @@ enum Kind {
     /// From this address.
     Remote(String, Piped),
     File(FileRun),
+    /// The offer is there from the time that it flows.
+    Publish(Point, Option<Offer>),
 }
 
 /// A pipe or socket, before and after it is given to who reads it.
@@ -63,7 +76,7 @@ enum Piped {
 
 impl Run {
     /// Starts it. The error says what would be right.
-    pub async fn start(spec: &FeedSpec, shop: &Shop) -> Result<Self, LastExit> {
+    pub async fn start(spec: &FeedSpec, shop: &Shop, point: &Point) -> Result<Self, LastExit> {
         let kind = match &spec.source {
             Source::Command(command) => {
                 let mut process = shop.runners.start(command).await.map_err(|e| LastExit::of(&e))?;
@@ -90,6 +103,7 @@ impl Run {
                 }
             }
             Source::Remote(name) => connect(name, shop).await.map_err(|why| LastExit::of(&why))?,
+            Source::Publish { .. } => Kind::Publish(point.clone(), None),
             Source::Unsupported(why) => return Err(LastExit::of(why)),
         };
         Ok(Self { kind, number: 0, began: Instant::now() })
@@ -98,6 +112,9 @@ impl Run {
     /// Its bytes come in by `inlet` from now on, and are published on `channels`.
     pub fn flow(&mut self, inlet: &Inlet, channels: &[Arc<Channel>], shop: &Shop) {
         self.number = inlet.begin_run();
+        if let Kind::Publish(point, offer) = &mut self.kind {
+            *offer = Some(point.offer(inlet, self.number));
+        }
         if let Kind::Command(_, piped) | Kind::Pipe(_, piped) | Kind::Remote(_, piped) = &mut self.kind
             && let Piped::Waits(pipe) = piped
             && let Some((pipe, first)) = pipe.take()
@@ -123,7 +140,7 @@ impl Run {
     pub fn pid(&self) -> Option<u32> {
         match &self.kind {
             Kind::Command(process, _) => Some(process.pid()),
-            Kind::Pipe(..) | Kind::Remote(..) | Kind::File(_) => None,
+            Kind::Pipe(..) | Kind::Remote(..) | Kind::File(_) | Kind::Publish(..) => None,
         }
     }
 
@@ -138,7 +155,7 @@ impl Run {
     }
 
     /// Whether silence means that it is broken: a named pipe is silent while nobody writes it, and of a feed of another
-    /// media pod that one judges.
+    /// media pod that one judges. Who publishes is judged where it is read.
     pub fn must_not_be_silent(&self) -> bool {
         matches!(self.kind, Kind::Command(..))
     }
@@ -148,7 +165,7 @@ impl Run {
     pub fn anchor(&self) -> Option<OwnedFd> {
         match &self.kind {
             Kind::Pipe(path, _) => open_pipe(path).ok(),
-            Kind::Command(..) | Kind::Remote(..) | Kind::File(_) => None,
+            Kind::Command(..) | Kind::Remote(..) | Kind::File(_) | Kind::Publish(..) => None,
         }
     }
 
@@ -176,6 +193,7 @@ impl Run {
             Kind::Remote(address, _) => LastExit::of(&format!("the connection to {address} ended")),
             Kind::Pipe(..) => LastExit::of(&"the writer of the named pipe closed it"),
             Kind::File(_) => LastExit::of(&"the end of the file"),
+            Kind::Publish(..) => LastExit::of(&"nothing is taken from publishers any more"),
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Native clients: links that come in at the front door, over TCP, TLS and WebSocket, and are served what viewers over HTTP
 //! are served.
 
+mod publish;
 mod pump;
 mod serve;
+mod streams;
+mod viewing;
 
 use std::{
     io,
@@ -16,17 +19,21 @@ use bytes::Bytes;
 use millrace_http::{BoxFuture, Guest, Opening};
 use millrace_link::{
     Config, Role, Security, Side,
+    avrs::Hop,
     engine::MAX_FRAGMENT,
     net::{Link, accept_websocket, speaks_link},
     secure::{MemberKey, Members, Secrecy, handshake::Credentials, identity::KeyError},
 };
 
+pub use self::viewing::Viewing;
+use self::{streams::Streams, viewing::Viewings};
 use crate::{origin::Clock, site::Front};
 
 /// Sessions of one client, and so content channels, at most.
 const MOST_SESSIONS: usize = 64;
-/// Bytes that a client may send on a channel before they are read: requests are small.
-const WINDOW: u32 = 64 << 10;
+/// Bytes that a client may send on a channel before they are read: of what is published in a tenth of a second, or in the time
+/// that it is on its way.
+const WINDOW: u32 = 256 << 10;
 /// Bytes that wait for a client on one channel: who takes none is skipped to a newer place in the stream.
 const QUEUE: usize = 512 << 10;
 
@@ -39,11 +46,15 @@ pub struct Guests {
     clock: Clock,
     serial: AtomicU64,
     links: Arc<()>,
+    /// What this Cluster is called on a way.
+    here: Hop,
+    streams: Streams,
+    viewings: Arc<Viewings>,
 }
 
 impl Guests {
-    /// Nobody yet; this media pod is a server or a balancer.
-    pub fn new(role: Role) -> Result<Self, KeyError> {
+    /// Nobody yet; this media pod is a server or a balancer, of the Cluster `here`.
+    pub fn new(role: Role, here: Hop) -> Result<Self, KeyError> {
         Ok(Self {
             key: Arc::new(MemberKey::generate()?),
             role,
@@ -51,12 +62,25 @@ impl Guests {
             clock: Clock::new(),
             serial: AtomicU64::new(1),
             links: Arc::new(()),
+            here,
+            streams: Streams::default(),
+            viewings: Arc::default(),
         })
     }
 
     /// Links of clients now.
     pub fn links(&self) -> usize {
         Arc::strong_count(&self.links) - 1
+    }
+
+    /// What they watch now.
+    pub fn viewings(&self) -> Vec<Arc<Viewing>> {
+        self.viewings.all()
+    }
+
+    /// What this Cluster is called on a way.
+    pub fn here(&self) -> &Hop {
+        &self.here
     }
 
     /// A number that nothing else has.

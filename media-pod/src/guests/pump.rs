@@ -1,7 +1,5 @@
 //! One session of a client: a stream, from where it joins.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use millrace_bus::{End, Piece, Subscriber};
 use millrace_http::Opened;
@@ -11,12 +9,12 @@ use millrace_link::{
     net::Channel,
 };
 
+use super::viewing::Listed;
 use crate::origin::Clock;
 
 /// What there is to know of the session.
 pub(super) struct Playing {
-    pub peer: SocketAddr,
-    pub path: String,
+    pub viewing: Listed,
     /// The stream id on the link.
     pub stream: u64,
     pub clock: Clock,
@@ -26,24 +24,18 @@ pub(super) struct Playing {
 pub(super) async fn pump(playing: &Playing, opened: Opened, channel: &Channel) -> (Code, String) {
     let Opened { joined, hold, .. } = opened;
     let mut reader = Subscriber::new(joined, false);
-    let (peer, path) = (playing.peer, &playing.path);
+    let (peer, path) = (playing.viewing.peer, &playing.viewing.path);
     tracing::info!(%peer, path, protocol = "millrace", "viewer joined");
-    let mut sent = 0_u64;
     let over = tokio::select! {
-        over = send(playing, &mut reader, channel, &mut sent) => over,
+        over = send(playing, &mut reader, channel) => over,
         notice = channel.closed() => (Code::SUCCESS, notice.text),
     };
-    tracing::info!(%peer, path, protocol = "millrace", bytes = sent, skips = reader.skips(), reason = over.1, "viewer left");
+    tracing::info!(%peer, path, protocol = "millrace", bytes = playing.viewing.bytes(), skips = reader.skips(), reason = over.1, "viewer left");
     drop(hold);
     over
 }
 
-async fn send(
-    playing: &Playing,
-    reader: &mut Subscriber,
-    channel: &Channel,
-    sent: &mut u64,
-) -> (Code, String) {
+async fn send(playing: &Playing, reader: &mut Subscriber, channel: &Channel) -> (Code, String) {
     loop {
         let piece = match reader.next_piece().await {
             Ok(piece) => piece,
@@ -54,7 +46,7 @@ async fn send(
             }
         };
         let (head, data) = packet(playing, piece);
-        *sent += data.len() as u64;
+        playing.viewing.sent(data.len(), reader.skips());
         if let Err(error) = channel.send_parts(head, data).await {
             return (Code::ERROR, error.to_string());
         }

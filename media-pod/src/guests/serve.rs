@@ -3,12 +3,12 @@
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use http::Method;
+use http::{Method, StatusCode};
 use millrace_bus::{Join as Place, Start};
-use millrace_http::{Access, AccessRequest, Credentials, Refusal, Site as _, Source};
+use millrace_http::{Access, AccessRequest, Credentials, Refusal, Site as _, Source, Taking};
 use millrace_link::{
     CloseReason, Code,
-    avrs::{ContentKind, Direction, Join, Opinion, ServerEvent, Target, Verifier},
+    avrs::{ContentKind, Direction, Join, Opinion, ServerEvent, Target, Verifier, Way},
     net::{Channel, Link, Served, SessionServer},
     secure::Claim,
     wire::{TsdWriter, tag},
@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{
-    MOST_SESSIONS,
+    MOST_SESSIONS, publish,
     pump::{Playing, pump},
 };
 use crate::site::Front;
@@ -40,12 +40,24 @@ impl Verifier for Clients {
     }
 }
 
+/// What a session may have.
+struct Selected {
+    path: String,
+    source: Arc<dyn Source>,
+    /// The stream id on the link.
+    stream: u64,
+    /// Through which clusters it comes, this one first.
+    from: Way,
+}
+
 #[derive(Default)]
 struct Session {
     /// Tells this one from an earlier one of the same number.
     serial: u64,
     login: Option<Credentials>,
-    target: Option<(String, Arc<dyn Source>)>,
+    target: Option<Selected>,
+    /// Where it may publish.
+    publishing: Option<Box<dyn Taking>>,
     join: Join,
     channel: Option<Channel>,
     task: Option<Task>,
@@ -63,7 +75,9 @@ impl Drop for Task {
 /// What a task of a session has found out.
 enum News {
     /// May it have what it selected?
-    Selected(Result<(String, Arc<dyn Source>), (Code, String)>),
+    Selected(Result<Selected, (Code, String)>),
+    /// May it publish?
+    Admitted(Result<Box<dyn Taking>, (Code, String)>),
     /// Nothing more comes.
     Over(Code, String),
 }
@@ -115,7 +129,7 @@ impl Serving<'_> {
                 });
                 self.server.sessions().answer(session, answer);
             }
-            ServerEvent::Select { session, target, .. } => self.select(session, target),
+            ServerEvent::Select { session, target, way, .. } => self.select(session, target, way),
             ServerEvent::Opened { session, channel, .. } => {
                 let channel = self.server.take_channel(channel);
                 self.sessions.entry(session).or_default().channel = channel;
@@ -130,10 +144,9 @@ impl Serving<'_> {
         }
     }
 
-    fn select(&mut self, id: u32, target: Target) {
+    fn select(&mut self, id: u32, target: Target, way: Way) {
         let session = self.sessions.entry(id).or_default();
         let no = match (target.direction, target.kind) {
-            (Direction::Publish, _) => Some("nobody can publish here yet"),
             (_, ContentKind::Live) => None,
             (_, ContentKind::Vod { .. }) => Some("there is nothing on demand here yet"),
             (_, ContentKind::Interactive { .. }) => Some("there is nothing interactive here yet"),
@@ -144,8 +157,15 @@ impl Serving<'_> {
         }
         let (front, news, serial) = (self.front.clone(), self.news.clone(), session.serial);
         let (peer, secure, login) = (self.peer, self.secure, session.login.clone());
+        if target.direction == Direction::Publish {
+            session.task = Some(Task(self.tasks.spawn(async move {
+                let admitted = publish::admit(&front, peer, login, &target.content).await;
+                let _ = news.send((id, serial, News::Admitted(admitted)));
+            })));
+            return;
+        }
         let asking = self.tasks.spawn(async move {
-            let found = find(&front, peer, secure, login.as_ref(), target.content).await;
+            let found = find(&front, peer, secure, login.as_ref(), target.content, &way).await;
             let _ = news.send((id, serial, News::Selected(found)));
         });
         session.task = Some(Task(asking));
@@ -158,11 +178,23 @@ impl Serving<'_> {
         };
         match news {
             News::Selected(Ok(target)) => {
+                let stream = target.stream.to_le_bytes();
+                let results =
+                    TsdWriter::new().with(tag::STREAM, &stream).with(tag::WAY, &target.from.encode());
                 session.target = Some(target);
-                let stream = serial.to_le_bytes();
+                self.server.sessions().answer(id, Ok(results));
+            }
+            News::Admitted(Ok(taking)) => {
+                session.publishing = Some(taking);
+                let (news, stream) = (self.news.clone(), serial.to_le_bytes());
+                // Until it sends: others want to publish, too.
+                session.task = Some(Task(self.tasks.spawn(async move {
+                    let (code, text) = publish::late().await;
+                    let _ = news.send((id, serial, News::Over(code, text)));
+                })));
                 self.server.sessions().answer(id, Ok(TsdWriter::new().with(tag::STREAM, &stream)));
             }
-            News::Selected(Err((code, text))) => {
+            News::Admitted(Err((code, text))) | News::Selected(Err((code, text))) => {
                 self.server.sessions().answer(id, Err((code, &text)));
             }
             News::Over(code, text) => {
@@ -174,18 +206,33 @@ impl Serving<'_> {
 
     fn stream(&mut self, id: u32) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Some(((path, source), channel)) = session.target.take().zip(session.channel.take()) else {
+        if session.publishing.is_some()
+            && let Some((taking, channel)) = session.publishing.take().zip(session.channel.take())
+        {
+            let (news, serial) = (self.news.clone(), session.serial);
+            session.task = Some(Task(self.tasks.spawn(async move {
+                // Who asked for the session closes it, if all is well.
+                if let Err((code, text)) = publish::take(taking, &channel).await {
+                    let _ = news.send((id, serial, News::Over(code, text)));
+                }
+            })));
+            return;
+        }
+        let Some((selected, channel)) = session.target.take().zip(session.channel.take()) else {
             self.server.sessions().end(id, Code::SESSION_WRONG_REQUEST, "nothing to stream");
             return;
         };
         let (news, serial, join) = (self.news.clone(), session.serial, place(session.join));
         let clock = self.front.guests.clock;
-        let playing = Playing { peer: self.peer, path, stream: serial, clock };
+        let Selected { path, source, stream, .. } = selected;
+        let viewing = self.front.guests.viewings.list(serial, path, self.peer);
+        let playing = Playing { viewing, stream, clock };
         session.task = Some(Task(self.tasks.spawn(async move {
             let (code, text) = match source.open(join).await {
                 Ok(opened) => pump(&playing, opened, &channel).await,
                 Err(Refusal { reason, .. }) => {
-                    tracing::info!(peer = %playing.peer, path = playing.path, reason, "viewer refused");
+                    let (peer, path) = (playing.viewing.peer, &playing.viewing.path);
+                    tracing::info!(%peer, path, reason, "viewer refused");
                     (Code::CONTENT_UNAVAILABLE, reason)
                 }
             };
@@ -222,7 +269,10 @@ async fn find(
     secure: bool,
     login: Option<&Credentials>,
     path: String,
-) -> Result<(String, Arc<dyn Source>), (Code, String)> {
+    way: &Way,
+) -> Result<Selected, (Code, String)> {
+    let from = |front: &Front| front.on_the_way(&path, way).map_err(|why| (Code::CLUSTER_WRONG_REQUEST, why));
+    from(front)?;
     let source =
         front.stream(&path).ok_or((Code::SESSION_CONTENT_ID_WRONG, format!("no stream at {path}")))?;
     let request = AccessRequest {
@@ -235,17 +285,25 @@ async fn find(
         credentials: login,
         relay: None,
     };
-    let access = match front.ask(&request) {
+    let access = match front.ask_by(&request, way) {
         Some(asking) => asking.await,
         None => front.authorize(&request),
     };
     match access {
-        Access::Granted => Ok((path, source)),
+        Access::Granted => {
+            // Of another Cluster it is there only now.
+            let source = front.stream(&path).unwrap_or(source);
+            let (stream, from) = (front.guests.streams.id(&source), from(front)?);
+            Ok(Selected { path, source, stream, from })
+        }
         Access::Challenge { .. } => {
             Err((Code::MEMBER_INFO_PROBLEM, "a name and a password, or others".to_owned()))
         }
         Access::Forbidden => Err((Code::MEMBER_SECURITY_ISSUE, "not with any password".to_owned())),
         Access::Elsewhere(url) => Err((Code::CONTENT_UNAVAILABLE, format!("it is at {url}"))),
+        Access::Unknown(refusal) if refusal.status == StatusCode::NOT_FOUND => {
+            Err((Code::SESSION_CONTENT_ID_WRONG, refusal.reason))
+        }
         Access::Unknown(refusal) => Err((Code::CONTENT_UNAVAILABLE, refusal.reason)),
     }
 }

@@ -24,6 +24,8 @@ pub enum Peer {
     Server,
     /// It serves viewers.
     Balancer,
+    /// It is of another Cluster, which streams are pulled from.
+    Upstream,
 }
 
 impl Peer {
@@ -32,6 +34,7 @@ impl Peer {
         match self {
             Self::Server => "Server",
             Self::Balancer => "Balancer",
+            Self::Upstream => "Upstream",
         }
     }
 }
@@ -92,7 +95,7 @@ pub struct LinkInfo {
     pub id: u64,
     /// What the other end is.
     pub peer: Peer,
-    /// POD-UID_BOOT-ID of a server pod; the key of a balancer.
+    /// POD-UID_BOOT-ID of a server pod; the key of a balancer; what this Cluster calls another one.
     pub name: String,
     /// Where it is.
     pub address: SocketAddr,

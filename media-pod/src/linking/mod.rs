@@ -3,13 +3,14 @@
 mod client;
 mod identity;
 mod lines;
+pub mod publishing;
 mod trust;
 
 use std::time::Duration;
 
 pub use client::Client;
 pub use identity::{Identity, LinkFiles};
-pub use lines::{Lines, LinkInfo, Peer, SessionInfo, Tally};
+pub use lines::{Lines, LinkInfo, Listed, ListedSession, Peer, SessionInfo, Tally};
 pub use trust::Trusted;
 
 /// Content sessions on one link, and so channels, at most.

@@ -69,6 +69,10 @@ pub struct Options {
     /// Names this start of the program, in place of a random name: for who signs grants by hand.
     #[arg(long, env = "BOOT_ID", value_name = "ID")]
     pub boot_id: Option<String>,
+    /// What other Clusters know this one by: alike in all of its media pods, and in those of no other Cluster. A random one by
+    /// default. See "A tree of Clusters" in the documentation.
+    #[arg(long, env = "CLUSTER_ID", value_name = "ID")]
+    pub cluster_id: Option<String>,
     /// The template of this media pod: configurations for pods of another one are not taken while one runs.
     #[arg(long, env = "POD_TEMPLATE", value_name = "HASH")]
     pub pod_template: Option<String>,

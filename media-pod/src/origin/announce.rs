@@ -135,7 +135,7 @@ fn announcement(path: &str, entry: &Entry, inside: Option<SocketAddr>) -> Announ
         feed_uid: entry.feed_uid.clone(),
         epoch: entry.epoch,
         grant: entry.grant.clone().into(),
-        stream: entry.outlet.id,
+        stream: entry.stream(),
         serving: Serving {
             ask: entry.ask,
             content_type: entry.content_type.clone(),

@@ -10,13 +10,19 @@ use std::{
 };
 
 use millrace_crds::Resolved;
+use millrace_fencing::SignedGrant;
 use tokio::{sync::watch, time};
 
 use super::{
     grants::{Grants, Owned},
     outlet::{Clock, Outlet},
 };
-use crate::{feed::Source, pod::Pod, stream::Stream};
+use crate::{
+    feed::{Feed, Source},
+    linking::publishing,
+    pod::Pod,
+    stream::Stream,
+};
 
 /// Where no event comes, it is looked this often.
 const LOOK: Duration = Duration::from_secs(1);
@@ -32,15 +38,23 @@ pub(super) struct Entry {
     pub content_type: Option<String>,
     /// What another media pod has to show here.
     pub relay: Option<String>,
-    pub outlet: Arc<Outlet>,
+    /// None of a place to publish to.
+    pub outlet: Option<Arc<Outlet>>,
 }
 
 impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {
         let said = |entry: &Self| {
-            (entry.epoch, entry.outlet.id, entry.ask, entry.content_type.clone(), entry.relay.clone())
+            (entry.epoch, entry.stream(), entry.ask, entry.content_type.clone(), entry.relay.clone())
         };
         said(self) == said(other) && self.feed_uid == other.feed_uid && self.grant == other.grant
+    }
+}
+
+impl Entry {
+    /// The stream id on links.
+    pub fn stream(&self) -> u64 {
+        self.outlet.as_ref().map_or(0, |outlet| outlet.id)
     }
 }
 
@@ -136,18 +150,25 @@ impl Catalog {
                 ask: said.is_none_or(|said| !resolved.play_grant(said).anyone),
                 content_type: stream.channel.format().map(|format| format.content_type.to_string()),
                 relay: Some(token.clone()).filter(|token| !token.is_empty()),
-                outlet: outlet.clone(),
+                outlet: Some(outlet.clone()),
             };
             Some((spec.path.clone(), entry))
         };
-        let here: BTreeMap<String, Entry> = streams.iter().filter_map(entry).collect();
+        let feeds = self.pod.shop().feeds.load();
+        let points =
+            || feeds.iter().filter_map(|(name, feed)| Some((announced(feed)?, Owned::Feed(name.clone()))));
+        let mut here: BTreeMap<String, Entry> = streams.iter().filter_map(entry).collect();
         drop(outlets);
+        here.extend(points().filter_map(|(path, feed)| Some((path, point(&self.grants.of(&[feed])?)))));
         let moved = streams.iter().filter_map(|(name, stream)| {
             let spec = stream.spec();
             let epoch = self.grants.over(&self.owned(name, &spec.feeds))?;
             (!here.contains_key(&spec.path)).then(|| (spec.path.clone(), epoch.get()))
         });
-        let now = Listing { moved: moved.collect(), here };
+        let mut moved: BTreeMap<String, u64> = moved.collect();
+        let over = |(path, feed)| Some((path, self.grants.over(&[feed])?.get()));
+        moved.extend(points().filter_map(over).filter(|(path, _)| !here.contains_key(path)));
+        let now = Listing { here, moved };
         self.entries.send_if_modified(|before| {
             let another = **before != now;
             if another {
@@ -166,5 +187,26 @@ impl Catalog {
         };
         owned.extend(feeds.first().filter(here).map(|feed| Owned::Feed(feed.clone())));
         owned
+    }
+}
+
+/// What a feed that waits for a publisher is announced as.
+fn announced(feed: &Feed) -> Option<String> {
+    match &feed.spec().source {
+        Source::Publish { path, .. } => Some(publishing::announced(path)),
+        _ => None,
+    }
+}
+
+/// A place to publish to, of the feed that was granted.
+fn point(grant: &SignedGrant) -> Entry {
+    Entry {
+        feed_uid: grant.claim().feed.to_string(),
+        epoch: grant.claim().epoch.get(),
+        grant: grant.to_bytes(),
+        ask: true,
+        content_type: None,
+        relay: None,
+        outlet: None,
     }
 }

@@ -31,7 +31,7 @@ async fn send(origin: &Origin, outlet: &Outlet, epoch: u64, channel: &Channel) -
     loop {
         let joined = match begin(outlet, origin.pod.shop()).await {
             Ok(joined) => joined,
-            Err(refusal) => return (Code::CONTENT_UNAVAILABLE, refusal.reason),
+            Err(refusal) => return over(origin, outlet, refusal.reason),
         };
         let mut reader = Subscriber::new(joined, true);
         let end = loop {
@@ -48,9 +48,20 @@ async fn send(origin: &Origin, outlet: &Outlet, epoch: u64, channel: &Channel) -
             }
         };
         if end == End::Closed {
-            return (Code::CONTENT_UNAVAILABLE, "the stream is no more".to_owned());
+            return over(origin, outlet, "the stream is no more".to_owned());
         }
     }
+}
+
+/// Nothing more comes. Where that is because this media pod ends, or has let go of it, another one goes on: who waits for a
+/// first byte waits for that one.
+fn over(origin: &Origin, outlet: &Outlet, why: String) -> Over {
+    let (stream, shop) = (&outlet.stream, origin.pod.shop());
+    let ends = stream.channel.is_closed() && shop.is_draining();
+    if ends || origin.catalog.has_moved(stream.spec().path.as_str()) {
+        return (Code::CONTENT_NOT_FOUND, "another media pod goes on with it".to_owned());
+    }
+    (Code::CONTENT_UNAVAILABLE, why)
 }
 
 /// A place at the newest random access point, so that the balancer can give a picture at once, too.

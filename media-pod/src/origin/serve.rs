@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use http::Method;
-use millrace_http::{Access, AccessRequest};
+use millrace_http::{Access, AccessRequest, Denial, Sender, Taking as _};
 use millrace_link::{
     CloseReason, Code, Role,
     avrs::{Direction, Opinion, ServerEvent, Signal, Target, Verifier},
@@ -29,9 +29,10 @@ use super::{
     pump::{Over, pump},
 };
 use crate::{
+    feed::Joined,
     hold::Hold,
-    linking::{self, Client, MAX_SESSIONS},
-    site::decide_access,
+    linking::{self, Client, MAX_SESSIONS, publishing},
+    site::{decide_access, point_at},
 };
 
 /// Balancers may watch, for themselves; what they ask for their viewers is looked at.
@@ -46,11 +47,8 @@ impl Verifier for Balancers {
         }
     }
 
-    fn select(&self, _: &Claim, _: &str, direction: Direction) -> Opinion {
-        match direction {
-            Direction::Watch => Opinion::Allow,
-            Direction::Publish => Opinion::Deny(Code::CONTENT_UNAVAILABLE),
-        }
+    fn select(&self, _: &Claim, _: &str, _: Direction) -> Opinion {
+        Opinion::Allow
     }
 }
 
@@ -59,6 +57,10 @@ struct Session {
     /// The viewer that it is asked for.
     client: Option<Client>,
     entry: Option<Entry>,
+    /// What it publishes, until it does.
+    publishing: Option<Joined>,
+    /// What it was announced as.
+    announced: String,
     channel: Option<Channel>,
     pump: Option<AbortHandle>,
     /// A stream begins to run when it is selected, not only when all the rest of a session is said.
@@ -93,6 +95,8 @@ struct Serving<'a> {
     over: mpsc::UnboundedSender<(u32, Over)>,
     /// The number of the link in the list of links.
     line: u64,
+    /// The balancer.
+    address: SocketAddr,
 }
 
 /// Until the link is over, and why it is. `local` is this end's address.
@@ -120,8 +124,16 @@ pub(super) async fn serve(
     let mut trust = origin.identity.trust().watch();
     let name = link.peer().and_then(|claim| claim.id).map_or_else(String::new, |key| key.to_string());
     let listed = origin.pod.shop().lines.list(&link, linking::Peer::Balancer, name, address);
-    let mut serving =
-        Serving { origin, peer: local, server, sessions: HashMap::new(), pumps, over, line: listed.id() };
+    let mut serving = Serving {
+        origin,
+        peer: local,
+        server,
+        sessions: HashMap::new(),
+        pumps,
+        over,
+        line: listed.id(),
+        address,
+    };
     loop {
         tokio::select! {
             event = serving.server.next() => match event {
@@ -169,9 +181,7 @@ impl Serving<'_> {
         if self.origin.catalog.at(path).is_some() {
             return;
         }
-        let of_path = |session: &Session| {
-            session.entry.as_ref().is_some_and(|entry| entry.outlet.stream.spec().path == path)
-        };
+        let of_path = |session: &Session| session.announced == path;
         let over: Vec<u32> = self.sessions.iter().filter(|(_, it)| of_path(it)).map(|(id, _)| *id).collect();
         for id in over {
             if let Some(pump) = self.sessions.remove(&id).and_then(|session| session.pump) {
@@ -193,7 +203,10 @@ impl Serving<'_> {
             }
             ServerEvent::Select { session, target, .. } => {
                 let answer = self.select(session, &target);
-                self.server.sessions().answer(session, answer);
+                match answer {
+                    Ok(results) => self.server.sessions().answer(session, Ok(results)),
+                    Err((code, text)) => self.server.sessions().answer(session, Err((code, &text))),
+                };
             }
             ServerEvent::Opened { session, channel, .. } => {
                 let channel = self.server.take_channel(channel);
@@ -212,15 +225,32 @@ impl Serving<'_> {
         }
     }
 
-    fn select(&mut self, session: u32, target: &Target) -> Result<TsdWriter, (Code, &'static str)> {
-        let entry = self.origin.catalog.at(&target.content);
-        let none = if self.origin.catalog.has_moved(&target.content) {
-            (Code::CONTENT_NOT_FOUND, ELSEWHERE)
-        } else {
-            (Code::SESSION_CONTENT_ID_WRONG, "no such stream here")
+    fn select(&mut self, session: u32, target: &Target) -> Result<TsdWriter, (Code, String)> {
+        let publishes = target.direction == Direction::Publish;
+        let announced =
+            if publishes { publishing::announced(&target.content) } else { target.content.clone() };
+        let entry = self.origin.catalog.at(&announced);
+        let none = || {
+            if self.origin.catalog.has_moved(&announced) {
+                return (Code::CONTENT_NOT_FOUND, ELSEWHERE.to_owned());
+            }
+            (Code::SESSION_CONTENT_ID_WRONG, "no such stream here".to_owned())
         };
-        let entry = entry.ok_or(none)?;
+        let entry = entry.ok_or_else(none)?;
         let selected = self.sessions.entry(session).or_default();
+        selected.announced.clone_from(&announced);
+        if publishes {
+            let point = point_at(&self.origin.pod, &target.content).ok_or_else(none)?;
+            let sender = Sender {
+                peer: self.address,
+                protocol: "millrace",
+                user_agent: "balancer".into(),
+                credentials: selected.client.clone().and_then(|Client(credentials)| credentials),
+            };
+            selected.publishing = Some(point.let_in(sender).map_err(publishing::code)?);
+            return Ok(TsdWriter::new().with(tag::STREAM, &1_u64.to_le_bytes()));
+        }
+        let Some(outlet) = &entry.outlet else { return Err(none()) };
         if let Some(Client(credentials)) = &selected.client {
             let request = AccessRequest {
                 peer: SocketAddr::new(self.peer, 0),
@@ -232,41 +262,63 @@ impl Serving<'_> {
                 credentials: credentials.as_ref(),
                 relay: None,
             };
-            let name = &entry.outlet.stream.spec().name;
+            let name = &outlet.stream.spec().name;
             match decide_access(&self.origin.catalog.resolved(), Some(name), &request) {
                 Access::Granted => {}
                 Access::Challenge { .. } => {
-                    return Err((Code::MEMBER_INFO_PROBLEM, "a name and a password, or others"));
+                    return Err(publishing::code(Denial::Challenge));
                 }
                 Access::Forbidden | Access::Unknown(_) | Access::Elsewhere(_) => {
-                    return Err((Code::MEMBER_SECURITY_ISSUE, "not with any password"));
+                    return Err(publishing::code(Denial::Forbidden("not with any password".to_owned())));
                 }
             }
         }
-        let stream = entry.outlet.id.to_le_bytes();
+        let stream = outlet.id.to_le_bytes();
         // Who asks for a viewer wants to know, and nothing more.
-        selected.needed = selected.client.is_none().then(|| entry.outlet.stream.hold());
+        selected.needed = selected.client.is_none().then(|| outlet.stream.hold());
         selected.entry = Some(entry);
         Ok(TsdWriter::new().with(tag::STREAM, &stream))
     }
 
     fn stream(&mut self, id: u32) {
         let session = self.sessions.entry(id).or_default();
+        if session.publishing.is_some()
+            && let Some((joined, channel)) = session.publishing.take().zip(session.channel.take())
+        {
+            let path = session.announced.as_str().into();
+            let listed = self.origin.pod.shop().lines.session(self.line, channel.id(), path, None);
+            let over = self.over.clone();
+            session.pump = Some(self.pumps.spawn(async move {
+                let _listed = listed;
+                let outcome = Box::new(joined).take(&mut publishing::Sending::new(&channel)).await;
+                match outcome.map_err(|refusal| publishing::code(Denial::Refused(refusal))) {
+                    // Who asked for the session closes it.
+                    Ok(()) => channel.close(Code::SUCCESS, ""),
+                    Err((code, text)) => {
+                        channel.close(code, &text);
+                        let _ = over.send((id, (code, text)));
+                    }
+                }
+            }));
+            return;
+        }
         // A session that is for a viewer only asks.
-        let Some((entry, channel)) = session.entry.clone().zip(session.channel.take()) else {
+        let watched = |entry: &Entry| Some((entry.outlet.clone()?, entry.epoch));
+        let watched = session.entry.as_ref().and_then(watched);
+        let Some(((outlet, epoch), channel)) = watched.zip(session.channel.take()) else {
             self.server.sessions().end(id, Code::SESSION_WRONG_REQUEST, "nothing to stream");
             return;
         };
         let (origin, over) = (self.origin.clone(), self.over.clone());
         let counted = Counted::new(&origin);
-        let path = entry.outlet.stream.spec().path.as_str().into();
+        let path = outlet.stream.spec().path.as_str().into();
         let listed = origin.pod.shop().lines.session(self.line, channel.id(), path, None);
         let needed = session.needed.take();
         let pumping = self.pumps.spawn(async move {
-            let _needed = needed.unwrap_or_else(|| entry.outlet.stream.hold());
+            let _needed = needed.unwrap_or_else(|| outlet.stream.hold());
             let _listed = listed;
             let _counted = counted;
-            let (code, text) = pump(&origin, &entry.outlet, entry.epoch, &channel).await;
+            let (code, text) = pump(&origin, &outlet, epoch, &channel).await;
             channel.close(code, &text);
             let _ = over.send((id, (code, text)));
         });

@@ -20,6 +20,24 @@ pub fn decide(resolved: &Resolved, stream: Option<&str>, request: &AccessRequest
     }
 }
 
+/// Decides about one request for a stream that is none of this Cluster's: as of those that say nothing of it themselves.
+pub fn decide_play(resolved: &Resolved, request: &AccessRequest<'_>) -> Access {
+    by_grant(&resolved.cluster.access.play, resolved, request.credentials)
+}
+
+/// Whether everybody may watch the stream of this name.
+pub fn is_open(resolved: &Resolved, stream: &str) -> bool {
+    resolved.streams.get(stream).is_some_and(|stream| resolved.play_grant(stream).anyone)
+}
+
+/// Decides whether who shows `credentials` may send to the feed of that name.
+pub fn decide_publish(resolved: &Resolved, feed: &str, credentials: Option<&Credentials>) -> Access {
+    resolved
+        .feeds
+        .get(feed)
+        .map_or(Access::Forbidden, |feed| by_grant(resolved.publish_grant(feed), resolved, credentials))
+}
+
 fn by_grant(grant: &Grant, resolved: &Resolved, given: Option<&Credentials>) -> Access {
     if grant.anyone {
         return Access::Granted;

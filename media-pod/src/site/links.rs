@@ -10,7 +10,8 @@ use crate::linking::{LinkInfo, Peer};
 pub(super) fn metrics(to: &mut Vec<MetricFamily>, links: &[LinkInfo]) {
     let (counter, gauge) = (MetricType::COUNTER, MetricType::GAUGE);
     let count = |peer| links.iter().filter(|link| link.peer == peer).count() as f64;
-    let of = [Peer::Server, Peer::Balancer].map(|peer| (vec![pair("role", peer.name())], count(peer)));
+    let of = [Peer::Server, Peer::Balancer, Peer::Upstream]
+        .map(|peer| (vec![pair("role", peer.name())], count(peer)));
     family(to, "millrace_links", "Links that are up, by what the other end is.", gauge, of);
     let mut each = |name: &str, help: &str, kind: MetricType, value: fn(&LinkInfo) -> f64| {
         let label = |link: &LinkInfo| vec![pair("link", &link.id.to_string()), pair("peer", &link.name)];

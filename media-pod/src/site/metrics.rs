@@ -9,6 +9,7 @@ use prometheus::{
 };
 
 use super::{Front, links, text, with_type};
+use crate::feed::Source;
 
 /// The figures in Prometheus' text format.
 pub fn render(front: &Front) -> Response<Bytes> {
@@ -16,9 +17,11 @@ pub fn render(front: &Front) -> Response<Bytes> {
     let mut families = Vec::new();
     program(&mut families, &status, front);
     feeds(&mut families, &status.feeds);
+    publishers(&mut families, front);
     streams(&mut families, &status.streams);
     if let Some(edge) = &front.edge {
         edge.metrics(&mut families);
+        edge.cache_metrics(&mut families);
     }
     links::metrics(&mut families, &front.lines().all());
     let mut out = Vec::new();
@@ -162,6 +165,28 @@ fn feeds(to: &mut Families, feeds: &[FeedStatus]) {
         .iter()
         .filter_map(|feed| Some((vec![pair("feed", &feed.name)], feed.gop?.milliseconds as f64 / 1000.0)));
     family(to, "millrace_feed_gop_seconds", "Duration of the last whole group of pictures.", gauge, gops);
+}
+
+/// Of feeds that wait for a publisher.
+fn publishers(to: &mut Families, front: &Front) {
+    let feeds = front.pod.shop().feeds.load();
+    let mut points: Vec<(&String, f64, [u64; 2])> = feeds
+        .iter()
+        .filter(|(_, feed)| matches!(feed.spec().source, Source::Publish { .. }))
+        .map(|(name, feed)| {
+            (name, f64::from(u8::from(feed.point.publisher().is_some())), feed.point.counts())
+        })
+        .collect();
+    points.sort_by_key(|(name, ..)| *name);
+    let label = |name: &str| vec![pair("feed", name)];
+    let (counter, gauge) = (MetricType::COUNTER, MetricType::GAUGE);
+    let now = points.iter().map(|(name, now, _)| (label(name), *now));
+    family(to, "millrace_feed_publishers", "Publishers now: one at most.", gauge, now);
+    let joined = points.iter().map(|(name, _, [joined, _])| (label(name), *joined as f64));
+    family(to, "millrace_feed_publishers_total", "Publishers that were let in.", counter, joined);
+    let refused = points.iter().map(|(name, _, [_, refused])| (label(name), *refused as f64));
+    let help = "Publishers that were not let in because there was one.";
+    family(to, "millrace_feed_publishers_refused_total", help, counter, refused);
 }
 
 fn streams(to: &mut Families, streams: &[StreamStatus]) {

@@ -8,6 +8,7 @@ mod internal;
 mod links;
 mod metrics;
 mod pages;
+mod point;
 mod process;
 mod status;
 
@@ -17,12 +18,14 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Response, StatusCode, header};
 use millrace_http::{
-    Access, AccessRequest, Counts, Forward, FrontDoor, Guest, Opening, PageRequest, Site, Source,
+    Access, AccessRequest, Counts, Forward, FrontDoor, Guest, Opening, PageRequest, Point, Site, Source,
 };
+use millrace_link::avrs::Way;
 
 pub(crate) use access::decide as decide_access;
 pub use internal::Internal;
 pub(crate) use metrics::{family, pair};
+pub(crate) use point::at as point_at;
 pub use process::Usage;
 pub(crate) use status::tracks;
 
@@ -51,7 +54,14 @@ pub struct Front {
 impl Site for Front {
     fn stream(&self, path: &str) -> Option<Arc<dyn Source>> {
         let own = self.pod.stream_at(path).map(|stream| stream as Arc<dyn Source>);
-        own.or_else(|| self.edge.as_ref()?.source(path))
+        let edge = self.edge.as_ref();
+        own.or_else(|| edge?.source(path))
+            .or_else(|| self.is_beyond(path).then(|| edge.map(|it| it.candidate(path)))?)
+    }
+
+    fn point(&self, path: &str) -> Option<Arc<dyn Point>> {
+        let own = point::at(&self.pod, path).map(|point| point as Arc<dyn Point>);
+        own.or_else(|| self.edge.as_ref()?.point(path))
     }
 
     fn page(&self, request: PageRequest) -> BoxFuture<'static, Response<Bytes>> {
@@ -67,11 +77,7 @@ impl Site for Front {
     }
 
     fn ask(&self, request: &AccessRequest<'_>) -> Option<BoxFuture<'static, Access>> {
-        let edge = self.edge.as_ref().filter(|_| self.stream_name(request.path).is_none())?;
-        if let Some(url) = elsewhere::url(self, edge, request) {
-            return Some(Box::pin(std::future::ready(Access::Elsewhere(url))));
-        }
-        edge.ask(request)
+        self.ask_by(request, &Way::default())
     }
 
     fn takes(&self, first: &Opening<'_>) -> bool {
@@ -98,11 +104,45 @@ impl Site for Front {
         if directory.token.is_empty() || internal::relayed(&directory, request.relay) || ours() {
             return None;
         }
-        Some(Forward { address: address.clone(), relay: directory.token.clone() })
+        Some(Forward { address: address.clone(), relay: directory.token.clone(), cache: None })
     }
 }
 
 impl Front {
+    /// As [`Site::ask`], for a request that came through these clusters.
+    pub fn ask_by(&self, request: &AccessRequest<'_>, way: &Way) -> Option<BoxFuture<'static, Access>> {
+        let edge = self.edge.as_ref().filter(|_| self.stream_name(request.path).is_none())?;
+        if let Some(url) = elsewhere::url(self, edge, request) {
+            return Some(Box::pin(std::future::ready(Access::Elsewhere(url))));
+        }
+        if let Some(asking) = edge.ask(request) {
+            return Some(asking);
+        }
+        if !request.stream || !self.is_beyond(request.path) {
+            return None;
+        }
+        // Who may watch it here is for this Cluster to say, and whether this Cluster may have it for the other one.
+        match access::decide_play(&self.pod.resolved(), request) {
+            Access::Granted => edge.ask_beyond(request.path, request.method, way),
+            no => Some(Box::pin(std::future::ready(no))),
+        }
+    }
+
+    /// Whether only another Cluster can have a stream at `path`.
+    fn is_beyond(&self, path: &str) -> bool {
+        let Some(edge) = &self.edge else { return false };
+        edge.may_be_beyond(path) && !pages::is_ours(self, path) && self.stream_name(path).is_none()
+    }
+
+    /// Whether who asks by `way` may have `path` from here, and through which clusters it comes then, this one first.
+    pub fn on_the_way(&self, path: &str, way: &Way) -> Result<Way, String> {
+        if let Some(edge) = &self.edge {
+            return edge.on_the_way(path, way);
+        }
+        way.check(self.guests.here()).map_err(|wrong| wrong.to_string())?;
+        Ok(Way::default().behind(self.guests.here()))
+    }
+
     /// Its links to other members.
     fn lines(&self) -> &Arc<Lines> {
         self.edge.as_ref().map_or(&self.pod.shop().lines, |edge| &edge.lines)

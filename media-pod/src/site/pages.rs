@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::{self, BoxFuture};
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use millrace_crds::resolved::Resolved;
-use millrace_http::{PageRequest, Refusal};
+use millrace_http::{PageRequest, Refusal, has_tag};
 use millrace_status::{PageOptions, content_security_policy, render_html};
 
 use super::{Front, api, health, metrics, text, with_type};
@@ -105,12 +105,25 @@ fn refused(refusal: &Refusal) -> Response<Bytes> {
     response
 }
 
+/// How long a picture may be shown to all; not at all where not all may see it, or where it is to be of this moment.
+fn fresh(open: bool, now: bool) -> Option<HeaderValue> {
+    (open && !now).then_some(HeaderValue::from_static("public, max-age=1"))
+}
+
+/// Who asks has it already.
+fn unchanged(response: &mut Response<Bytes>) {
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    response.headers_mut().remove(header::CONTENT_TYPE);
+    *response.body_mut() = Bytes::new();
+}
+
 fn picture(front: &Front, stream: Arc<Stream>, request: PageRequest) -> BoxFuture<'static, Response<Bytes>> {
     let Some(default) = stream.spec().snapshot else {
         let why = "snapshots of this stream are switched off\n";
         return Box::pin(future::ready(text(StatusCode::NOT_FOUND, why)));
     };
     let shop = front.pod.shop().clone();
+    let open = super::access::is_open(&front.pod.resolved(), &stream.spec().name);
     Box::pin(async move {
         if !matches!(request.method, Method::GET | Method::HEAD) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD it\n");
@@ -123,11 +136,18 @@ fn picture(front: &Front, stream: Arc<Stream>, request: PageRequest) -> BoxFutur
             Ok(snapshot) => {
                 let mut response = with_type(StatusCode::OK, snapshot.format.content_type(), snapshot.bytes);
                 let headers = response.headers_mut();
+                if let Some(fresh) = fresh(open, wanted.now) {
+                    headers.insert(header::CACHE_CONTROL, fresh);
+                    headers.insert(header::ETAG, snapshot.tag.clone());
+                }
                 if let Ok(age) = format!("{:.3}", snapshot.age.as_secs_f64()).parse() {
                     headers.insert("millrace-picture-age", age);
                 }
                 headers.insert(header::VARY, HeaderValue::from_static("Accept"));
                 headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+                if headers.contains_key(header::ETAG) && has_tag(&request.headers, &snapshot.tag) {
+                    unchanged(&mut response);
+                }
                 response
             }
             Err(refusal) => refused(&refusal),

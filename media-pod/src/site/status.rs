@@ -144,10 +144,7 @@ fn feed_status(feed: &feed::Feed, resolved: &Resolved) -> FeedStatus {
     let format = feed.channel.format();
     FeedStatus {
         name: spec.name.clone(),
-        source: Source {
-            kind: kind(&spec, resolved),
-            description: mask::text(&spec.description).into_owned(),
-        },
+        source: Source { kind: kind(&spec, resolved), description: described(feed, &spec) },
         activation: match spec.activation {
             feed::Activation::Continuous => Activation::Continuous,
             feed::Activation::OnDemand(linger) if linger.is_zero() => Activation::OnDemand,
@@ -165,6 +162,18 @@ fn feed_status(feed: &feed::Feed, resolved: &Resolved) -> FeedStatus {
         restarts: condition.restarts,
         last_exit: condition.last_exit.map(last_exit),
         pid: condition.pid,
+    }
+}
+
+/// With the publisher, where there is one. Its address is for the list of clients.
+fn described(feed: &feed::Feed, spec: &feed::FeedSpec) -> String {
+    let description = mask::text(&spec.description).into_owned();
+    match (&spec.source, feed.point.publisher()) {
+        (feed::Source::Publish { .. }, Some(publisher)) => {
+            format!("{description}: somebody sends by {}", publisher.protocol)
+        }
+        (feed::Source::Publish { .. }, None) => format!("{description}: nobody sends"),
+        _ => description,
     }
 }
 

@@ -4,6 +4,7 @@ mod decode;
 mod encode;
 mod ppm;
 mod request;
+mod tag;
 
 use std::{
     fmt,
@@ -12,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use millrace_bus::{Format as Carried, Join, Start};
 use millrace_http::Refusal;
 use tokio::sync::Mutex;
@@ -40,7 +41,15 @@ struct Decoded {
     edge: Option<Instant>,
     taken: Instant,
     picture: Arc<Picture>,
-    encoded: Vec<(Format, u8, Bytes)>,
+    encoded: Vec<Encoded>,
+}
+
+#[derive(Clone)]
+struct Encoded {
+    format: Format,
+    quality: u8,
+    bytes: Bytes,
+    tag: HeaderValue,
 }
 
 impl fmt::Debug for Snapshots {
@@ -56,6 +65,8 @@ pub struct Snapshot {
     pub bytes: Bytes,
     /// Of what.
     pub format: Format,
+    /// For `ETag`: the same for the same bytes, whoever made them.
+    pub tag: HeaderValue,
     /// How old it is.
     pub age: Duration,
 }
@@ -80,8 +91,8 @@ impl Stream {
             *newest = Some(self.decode(&carried, request.now, asked, shop).await?);
         }
         let Some(decoded) = newest.as_mut() else { return Err(failed(&"nothing was decoded")) };
-        let bytes = decoded.encode(request).await.map_err(|e| failed(&e))?;
-        Ok(Snapshot { bytes, format: request.format, age: decoded.taken.elapsed() })
+        let Encoded { bytes, tag, .. } = decoded.encode(request).await.map_err(|e| failed(&e))?;
+        Ok(Snapshot { bytes, format: request.format, tag, age: decoded.taken.elapsed() })
     }
 
     /// Whether a picture that is there is the one asked for.
@@ -143,20 +154,21 @@ impl Stream {
 }
 
 impl Decoded {
-    async fn encode(&mut self, request: Request) -> Result<Bytes, encode::EncodeError> {
+    async fn encode(&mut self, request: Request) -> Result<Encoded, encode::EncodeError> {
         // PNG has no quality: all ask for the same.
         let quality = if request.format == Format::Png { 100 } else { request.quality };
-        let same = |(format, q, _): &&(Format, u8, Bytes)| (*format, *q) == (request.format, quality);
-        if let Some((_, _, bytes)) = self.encoded.iter().find(same) {
-            return Ok(bytes.clone());
+        let same = |one: &&Encoded| (one.format, one.quality) == (request.format, quality);
+        if let Some(encoded) = self.encoded.iter().find(same) {
+            return Ok(encoded.clone());
         }
         let bytes = encode::encode(self.picture.clone(), request.format, quality).await?;
+        let encoded = Encoded { format: request.format, quality, tag: tag::tag(&bytes), bytes };
         // At most 101 of them can be, but a few are what is really asked for.
         if self.encoded.len() >= 8 {
             self.encoded.remove(0);
         }
-        self.encoded.push((request.format, quality, bytes.clone()));
-        Ok(bytes)
+        self.encoded.push(encoded.clone());
+        Ok(encoded)
     }
 }
 

@@ -9,6 +9,7 @@ use super::kind::Join;
 use super::message::{Request, Return};
 use super::server::{MAX_QUEUED, Target};
 use super::session::{Command, Stage, step};
+use super::way::Way;
 use crate::wire::{ChannelId, ChannelType, Code, Sections, TsdWriter, tag};
 
 /// What a return means.
@@ -100,11 +101,18 @@ impl ClientSessions {
 
     /// Says what for.
     pub fn select(&mut self, session: u32, target: &Target) -> Result<Bytes, Code> {
+        self.select_by(session, target, &Way::default())
+    }
+
+    /// As [`ClientSessions::select`], for who asks on behalf of others: through which clusters the request went.
+    pub fn select_by(&mut self, session: u32, target: &Target, way: &Way) -> Result<Bytes, Code> {
+        let way = Some(way).filter(|way| !way.is_empty()).map(Way::encode);
         let args = TsdWriter::new()
             .with(tag::CONTENT_ID, target.content.as_bytes())
             .with(tag::CONTENT_KIND, &target.kind.encode())
             .with(tag::DIRECTION, &[target.direction as u8])
-            .with_some(tag::QUALITY, target.quality.as_deref());
+            .with_some(tag::QUALITY, target.quality.as_deref())
+            .with_some(tag::WAY, way);
         self.ask(session, Command::Select, args)
     }
 

@@ -11,6 +11,7 @@ use super::message::{Request, Return};
 use super::session::{Command, Stage, step};
 use super::statistics::SessionStats;
 use super::verifier::{Opinion, Verifier};
+use super::way::Way;
 use crate::secure::Claim;
 use crate::wire::{ChannelId, ChannelType, Code, Sections, TsdWriter, tag};
 
@@ -50,6 +51,8 @@ pub enum ServerEvent {
         target: Target,
         /// Whether the verifier left it open whether this is allowed.
         undecided: bool,
+        /// Through which clusters the request went.
+        way: Way,
     },
     /// The session has a content channel.
     Opened {
@@ -237,6 +240,9 @@ impl ServerSessions {
             }
             Command::Select => {
                 let target = target(args)?;
+                let way = args.get(tag::WAY).map_or_else(|| Some(Way::default()), |way| Way::decode(way));
+                let way =
+                    way.ok_or((Code::ARG_INCORRECT, "a way through clusters that is none, or too long"))?;
                 let undecided = match self.verifier.select(&self.member, &target.content, target.direction) {
                     Opinion::Allow => false,
                     Opinion::Deny(code) => return Err((code, "not allowed")),
@@ -245,7 +251,7 @@ impl ServerSessions {
                 if let Some(session) = self.sessions.get_mut(&id) {
                     session.target = Some(target.clone());
                 }
-                self.ask(request, command, ServerEvent::Select { session: id, target, undecided });
+                self.ask(request, command, ServerEvent::Select { session: id, target, undecided, way });
             }
             Command::Open => self.open(request, is_content)?,
             Command::Synchronise => {

@@ -11,7 +11,7 @@ use tokio::task::AbortHandle;
 use super::channel::{Channel, ChannelError};
 use super::link::Link;
 use crate::CloseReason;
-use crate::avrs::{ClientEvent, ClientSessions, Command, Content, Join, Return, Target, sign};
+use crate::avrs::{ClientEvent, ClientSessions, Command, Content, Join, Return, Target, Way, sign};
 use crate::secure::Trust;
 use crate::wire::{ChannelType, Code, Sections, tag};
 
@@ -124,8 +124,13 @@ impl SessionClient {
 
     /// Makes a session and takes it through every step to streaming. All steps are sent at once: that takes about as long as one.
     pub async fn begin(self: &Arc<Self>, wish: &Wish) -> Result<Session, SessionError> {
+        self.begin_by(wish, &Way::default()).await
+    }
+
+    /// As [`SessionClient::begin`], for who asks on behalf of others: through which clusters the request went.
+    pub async fn begin_by(self: &Arc<Self>, wish: &Wish, way: &Way) -> Result<Session, SessionError> {
         let channel = self.requests.link().begin_dynamic(ChannelType::CONTENT)?;
-        let (id, mut asked) = self.select(&wish.target, &wish.credentials)?;
+        let (id, mut asked) = self.select(&wish.target, &wish.credentials, way)?;
         {
             let mut state = self.state();
             asked.push(state.ask(id, Command::Open, |sessions| sessions.open(id, channel.id()))?);
@@ -140,8 +145,8 @@ impl SessionClient {
                     return Err(Code::ERROR.into());
                 };
                 let stream = selected.u64(tag::STREAM).unwrap_or_default();
-                let synchronised = synchronised.clone();
-                Ok(Session { client: self.clone(), id, stream, synchronised, channel })
+                let (selected, synchronised) = (selected.clone(), synchronised.clone());
+                Ok(Session { client: self.clone(), id, stream, selected, synchronised, channel })
             }
             Err(error) => {
                 // Of a session that went wrong nothing may remain.
@@ -153,7 +158,12 @@ impl SessionClient {
 
     /// Whether the other side would let who shows `credentials` have `target`: a session that goes no further than that.
     pub async fn may(&self, target: &Target, credentials: &[u8]) -> Result<(), SessionError> {
-        let (id, asked) = self.select(target, credentials)?;
+        self.may_by(target, credentials, &Way::default()).await
+    }
+
+    /// As [`SessionClient::may`], for who asks on behalf of others: through which clusters the request went.
+    pub async fn may_by(&self, target: &Target, credentials: &[u8], way: &Way) -> Result<(), SessionError> {
+        let (id, asked) = self.select(target, credentials, way)?;
         let result = self.all(asked).await;
         let _ = self.step(id, Command::Close, |sessions| sessions.close(id)).await;
         result.map(|_| ())
@@ -165,13 +175,18 @@ impl SessionClient {
     }
 
     /// The requests of a new session up to its selection.
-    fn select(&self, target: &Target, credentials: &[u8]) -> Result<(u32, Vec<Asked>), SessionError> {
+    fn select(
+        &self,
+        target: &Target,
+        credentials: &[u8],
+        way: &Way,
+    ) -> Result<(u32, Vec<Asked>), SessionError> {
         let mut state = self.state();
         let (id, create) = state.sessions.create();
         let create = state.ask(id, Command::Create, |_| Ok(create))?;
         let authenticate =
             state.ask(id, Command::Authenticate, |sessions| sessions.authenticate(id, credentials))?;
-        let select = state.ask(id, Command::Select, |sessions| sessions.select(id, target))?;
+        let select = state.ask(id, Command::Select, |sessions| sessions.select_by(id, target, way))?;
         Ok((id, vec![create, authenticate, select]))
     }
 
@@ -240,6 +255,7 @@ pub struct Session {
     client: Arc<SessionClient>,
     id: u32,
     stream: u64,
+    selected: Sections,
     synchronised: Sections,
     channel: Channel,
 }
@@ -248,6 +264,11 @@ impl Session {
     /// Stream id that its content has.
     pub fn stream(&self) -> u64 {
         self.stream
+    }
+
+    /// What the other side said of what was selected.
+    pub fn selected(&self) -> &Sections {
+        &self.selected
     }
 
     /// What the other side said of where it begins.

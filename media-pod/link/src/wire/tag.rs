@@ -46,6 +46,8 @@ pub const DIRECTION: u16 = 0x0037;
 pub const JOIN: u16 = 0x0038;
 /// Statistics of a session.
 pub const STATISTICS: u16 = 0x0039;
+/// Through which clusters a request went, and content comes: see `avrs::Way`.
+pub const WAY: u16 = 0x003a;
 
 /// One member: sections inside.
 pub const MEMBER: u16 = 0x0050;

@@ -5,10 +5,12 @@ use std::sync::atomic::Ordering;
 use millrace_crds::kinds::BalancerMode;
 
 use super::{
-    model::{Cluster, Link, Member, Members, Session, Sessions, Stream},
+    model::{Cluster, Link, Member, Members, Session, Sessions, Stream, Upstream},
     page::Page,
 };
 use crate::{
+    edge::{Reach, UpstreamInfo},
+    guests::Viewing,
     linking::{LinkInfo, SessionInfo},
     logging,
     site::Front,
@@ -33,11 +35,14 @@ pub(super) fn sessions(front: &Front, page: &Page) -> Sessions {
         started: viewer.since.into(),
         ..Session::default()
     });
+    let guests = front.guests.viewings();
+    let guests = guests.iter().map(|viewing| guest(viewing, shown));
     let links = front.lines().all();
     let balancer = front.edge.is_some();
     let linked = links.iter().flat_map(|link| link.sessions.iter().map(move |it| (link, it)));
     let linked = linked.map(|(link, session)| over_link(link, session, balancer));
-    let (total, next, sessions) = page.part(viewers.chain(linked).collect(), |session| &session.id);
+    let (total, next, sessions) =
+        page.part(viewers.chain(guests).chain(linked).collect(), |session| &session.id);
     Sessions { total, next, sessions }
 }
 
@@ -46,6 +51,24 @@ fn shows_clients(front: &Front) -> bool {
     let resolved = front.pod.resolved();
     let operate = resolved.cluster.access.operate.as_ref();
     resolved.cluster.status_page.clients || operate.is_some_and(|grant| !grant.anyone)
+}
+
+/// A native client. What is lost on the way to it only it knows.
+fn guest(viewing: &Viewing, shown: bool) -> Session {
+    let packets = viewing.packets();
+    Session {
+        id: format!("guest-{}", viewing.id),
+        path: viewing.path.clone(),
+        client: shown.then(|| viewing.peer.to_string()),
+        role: "Client",
+        protocol: "millrace".to_owned(),
+        state: if packets > 0 { "Streaming" } else { "Waiting" },
+        bytes: viewing.bytes(),
+        packets: Some(packets),
+        skips: Some(viewing.skips()),
+        started: viewing.since.into(),
+        ..Session::default()
+    }
 }
 
 fn over_link(link: &LinkInfo, session: &SessionInfo, receives: bool) -> Session {
@@ -99,6 +122,11 @@ pub(super) fn cluster(front: &Front, page: &Page) -> Cluster {
         epoch: Some(owner.epoch.get()),
         state: if live { "Live" } else { "Orphaned" },
     }));
+    all.extend(front.edge.iter().flat_map(|edge| edge.beyond()).map(|path| Stream {
+        path: path.to_string(),
+        state: "Beyond",
+        ..Stream::default()
+    }));
     let (total, next, streams) = page.part(all, |stream| &stream.path);
     let status = front.status(false);
     let load = front.edge.as_ref().map(|edge| edge.load());
@@ -118,9 +146,30 @@ pub(super) fn cluster(front: &Front, page: &Page) -> Cluster {
             BalancerMode::Redirect => "Redirect",
         },
         max_connections: resolved.cluster.limits.connections,
+        upstreams: front.edge.iter().flat_map(|edge| edge.upstream_clusters()).map(upstream).collect(),
+        loops_refused: front.edge.as_ref().map_or(0, |edge| edge.loops_refused()),
         total,
         next,
         streams,
+    }
+}
+
+fn upstream(info: UpstreamInfo) -> Upstream {
+    let (state, reason) = match info.reach {
+        Reach::Dialling => ("Dialling", None),
+        Reach::Up => ("Linked", None),
+        Reach::Away(why) => ("Away", Some(why)),
+    };
+    Upstream {
+        name: info.name,
+        url: info.url,
+        state,
+        reason,
+        sessions: info.sessions,
+        sessions_total: info.sessions_total,
+        failures: info.failures,
+        bytes_received: info.bytes,
+        loops_refused: info.loops,
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Session {
     pub path: String,
     /// Address and port of who gets it; none where the Cluster does not show that.
     pub client: Option<String>,
-    /// What that is: `Client`, or a member: `Balancer`. `Server` where this media pod is the one who gets it.
+    /// What that is: `Client`, or a member: `Balancer`. `Server` or `Upstream` where this media pod is the one who gets it.
     pub role: &'static str,
     /// As `http/1.1` or `millrace`.
     pub protocol: String,
@@ -75,12 +75,40 @@ pub struct Cluster {
     pub mode: &'static str,
     /// The most connections of one media pod.
     pub max_connections: u32,
+    /// The Clusters that streams are pulled from, in the order in which they are asked.
+    pub upstreams: Vec<Upstream>,
+    /// Requests of other Clusters that went round or too far, refused here.
+    pub loops_refused: u64,
     /// How many streams it knows.
     pub total: usize,
     /// What to ask for next, with `after`; none after the last page.
     pub next: Option<String>,
     /// This page of the streams that it knows, by path.
     pub streams: Vec<Stream>,
+}
+
+/// Another Cluster, which streams are pulled from.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Upstream {
+    /// As the Cluster calls it.
+    pub name: String,
+    /// Where it is.
+    pub url: String,
+    /// `Linked`, `Dialling` for the first time, or `Away`.
+    pub state: &'static str,
+    /// Why it is away.
+    pub reason: Option<String>,
+    /// Streams that are pulled from it.
+    pub sessions: usize,
+    /// Sessions that were begun so far.
+    pub sessions_total: u64,
+    /// Sessions that could not be begun.
+    pub failures: u64,
+    /// Bytes of content that came from it.
+    pub bytes_received: u64,
+    /// Requests that it refused because they went round or too far.
+    pub loops_refused: u64,
 }
 
 /// A stream of the Cluster.
@@ -95,7 +123,7 @@ pub struct Stream {
     pub owner: Option<String>,
     /// In which epoch.
     pub epoch: Option<u64>,
-    /// `Here`, `Live` (elsewhere), or `Orphaned` while nobody has it.
+    /// `Here`, `Live` (elsewhere), `Orphaned` while nobody has it, or `Beyond`: pulled from another Cluster.
     pub state: &'static str,
 }
 
@@ -112,9 +140,9 @@ pub struct Members {
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Member {
-    /// POD-UID_BOOT-ID of a server pod; the key, or the name of the pod, of a balancer.
+    /// POD-UID_BOOT-ID of a server pod; the key, or the name of the pod, of a balancer; the name of an upstream.
     pub name: String,
-    /// `Server` or `Balancer`.
+    /// `Server` or `Balancer`; `Upstream`: of another Cluster.
     pub role: &'static str,
     /// Where it is.
     pub address: String,
