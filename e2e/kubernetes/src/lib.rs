@@ -13,8 +13,11 @@
     reason = "a test ends by it"
 )]
 
+mod clock;
 mod cluster;
 mod crowd;
+mod distance;
+mod door;
 mod dump;
 mod install;
 mod kinds;
@@ -29,8 +32,10 @@ mod turn;
 mod viewer;
 mod wait;
 
+pub use clock::OtherClock;
 pub use cluster::{block_on, client};
 pub use crowd::{Crowd, Seen};
+pub use distance::Distance;
 pub use install::{install, install_crds};
 pub use look::{condition, is_ready, message, name, reason, uid, words};
 pub use nodes::{

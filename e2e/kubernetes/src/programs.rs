@@ -138,7 +138,7 @@ pub fn local() -> bool {
     said.code == Some(0) && Path::new(said.text().trim()) == kubeconfig()
 }
 
-fn engine() -> &'static str {
+pub(crate) fn engine() -> &'static str {
     environment().get("KIND_EXPERIMENTAL_PROVIDER").map_or("docker", String::as_str)
 }
 

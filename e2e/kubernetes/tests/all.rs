@@ -20,6 +20,7 @@ mod paths;
 mod people;
 mod placement;
 mod quickstart;
+mod scale;
 mod secrets;
 mod sets;
 mod verdicts;

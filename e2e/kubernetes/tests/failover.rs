@@ -1,11 +1,16 @@
 //! Who owns a feed, and what viewers see when that changes.
 //!
-//! [`parts`] stops parts of the cluster itself, and is left to `make e2e`.
+//! [`parts`] stops parts of the cluster itself, and is left to `make e2e`, as are [`delay`], [`clocks`] and [`hostile`].
 
+mod clocks;
+mod delay;
 mod drains;
+mod hostile;
 mod kills;
+mod members;
 mod owners;
 mod parts;
+mod stranger;
 
 use std::time::Duration;
 
