@@ -1,7 +1,8 @@
 //! What viewers reach: Services, balancers with all that is theirs, and the budgets.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use k8s_openapi::api::core::v1::Pod;
 use kube::{Resource, ResourceExt as _};
 use millrace_crds::Resolved;
 use millrace_report::message::Configuration;
@@ -14,7 +15,7 @@ use crate::{
     decision::{Apply, Decision, Delete, Kind, Manager, Members, Object},
     kept::{self, Placement},
     keys::{self, When},
-    names,
+    labels, names,
     view::View,
 };
 
@@ -31,10 +32,20 @@ pub fn members(view: &View, owner: &Owner, known: &Known<'_>, into: &mut Decisio
     }
     let (key, namespace) = (settings.token_key.as_slice(), owner.namespace.as_str());
     let slots = known.slots.keys().map(String::as_str);
-    Members {
-        servers: settings.derived.servers_trust(key, namespace, &owner.name, when),
-        balancers: settings.derived.balancers_trust(key, namespace, slots, when),
-    }
+    let mut balancers = settings.derived.balancers_trust(key, namespace, slots, when);
+    balancers.pods = slots_of(view);
+    Members { servers: settings.derived.servers_trust(key, namespace, &owner.name, when), balancers }
+}
+
+/// The slots of server pods, by UID: those that are there, and those that may be at work though their object is gone.
+fn slots_of(view: &View) -> BTreeMap<String, String> {
+    let slot = |pod: &Arc<Pod>| {
+        let slot = pod.labels().get(labels::SLOT)?;
+        Some((pod.metadata.uid.clone()?, slot.clone()))
+    };
+    let mut slots = view.owners_slots.clone();
+    slots.extend(view.pods.iter().filter_map(slot));
+    slots
 }
 
 /// Compares what should be with what is.

@@ -160,7 +160,7 @@ impl Derived {
             generations.iter().filter_map(of).map(|key| Key { key, role }).collect()
         };
         let members: BTreeMap<String, Vec<Key>> = slots.map(|slot| (slot.to_owned(), keys(slot))).collect();
-        Members { grant_keys, members }
+        Members { grant_keys, members, ..Members::default() }
     }
 
     fn public(&self, token_key: &[u8], namespace: &str, slot: &str, generation: u64) -> Option<String> {

@@ -166,6 +166,9 @@ fn strangers_are_not_let_in_and_members_announce_only_what_was_granted_to_them()
         let (alien, two) = (member(&cluster, "alien"), member(&cluster, "two"));
         let link = dial(&to, &alien, "pod-alien_boot-1", trust(&cluster)).await;
         assert!(link.closed().await.to_string().contains("AVRS_ERROR_SIGN_ALIEN"));
+        // Nor is one that says it is another's pod.
+        let thief = dial(&to, &two, &server.holder.to_string(), trust(&cluster)).await;
+        assert!(thief.closed().await.to_string().contains("AVRS_ERROR_MEMBER_SECURITY_ISSUE"));
         let nameless = dial(&to, &two, "nobody", trust(&cluster)).await;
         nameless.closed().await;
 

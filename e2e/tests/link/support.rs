@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    collections::BTreeMap,
     fs,
     path::Path,
     process::{Command, Output},
@@ -40,7 +41,10 @@ impl Cluster {
             members[name] = json!([{"key": public, "role": role}]);
         }
         key(&files.path().join("alien.key"));
-        let trust = json!({"grantKeys": {"operator": hex(operator.public())}, "members": members});
+        let pods: BTreeMap<String, &str> =
+            MEMBERS.iter().map(|(name, _)| (format!("pod-{name}"), *name)).collect();
+        let keys = json!({"operator": hex(operator.public())});
+        let trust = json!({"grantKeys": keys, "members": members, "pods": pods});
         fs::write(files.path().join("members.json"), trust.to_string()).unwrap();
         Self { files, operator, starts: Cell::new(0) }
     }

@@ -14,6 +14,9 @@ pub struct Members {
     /// The keys of each member (a slot, the balancers); more than one while they change.
     #[serde(default)]
     pub members: BTreeMap<String, Vec<Key>>,
+    /// Which member a pod is, by the pod's UID: no other may say that it is that pod. Who is not named may be anybody.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pods: BTreeMap<String, String>,
 }
 
 /// A key of a member.

@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::Path, sync::Arc};
 
 use anyhow::{Context as _, anyhow};
 use arc_swap::ArcSwap;
-use millrace_fencing::{Grant, GrantError, Keyring, SignedGrant, Verify};
+use millrace_fencing::{Grant, GrantError, Holder, Keyring, SignedGrant, Verify};
 use millrace_link::{
     Code, Role,
     secure::{Claim, MemberId, Trust},
@@ -23,6 +23,18 @@ pub struct Trusted {
 struct Known {
     members: HashMap<MemberId, Role>,
     keys: Keyring,
+    /// The names of members, by key, and of the pods that are known, by UID.
+    names: HashMap<MemberId, String>,
+    pods: HashMap<String, String>,
+}
+
+impl Known {
+    /// Whether a member may be the pod that it says it is.
+    fn may_be(&self, id: &MemberId, claim: &Claim) -> bool {
+        let holder = std::str::from_utf8(&claim.grant).ok().and_then(|text| text.parse::<Holder>().ok());
+        let named = holder.and_then(|holder| self.pods.get(holder.pod.as_str()));
+        named.is_none_or(|name| self.names.get(id) == Some(name))
+    }
 }
 
 impl Trusted {
@@ -53,12 +65,14 @@ impl Trusted {
             let key = hex(key).with_context(|| format!("grantKeys.{name}"))?;
             known.keys.add(&key.0).with_context(|| format!("grantKeys.{name}"))?;
         }
+        known.pods = said.pods.clone().into_iter().collect();
         for (name, keys) in &said.members {
             for key in keys {
                 let id = hex(&key.key).with_context(|| format!("members.{name}"))?;
                 if known.members.insert(id, Role(key.role)).is_some_and(|role| role != Role(key.role)) {
                     return Err(anyhow!("members.{name}: {id} has another role elsewhere"));
                 }
+                known.names.insert(id, name.clone());
             }
         }
         self.known.store(Arc::new(known));
@@ -70,8 +84,10 @@ impl Trusted {
 impl Trust for Trusted {
     fn admit(&self, claim: &Claim) -> Result<Role, Code> {
         let id = claim.id.as_ref().ok_or(Code::SIGN_NOT_PRESENT)?;
-        let role = self.known.load().members.get(id).copied().ok_or(Code::SIGN_ALIEN)?;
-        if role.has(claim.role) { Ok(claim.role) } else { Err(Code::MEMBER_SECURITY_ISSUE) }
+        let known = self.known.load();
+        let role = known.members.get(id).copied().ok_or(Code::SIGN_ALIEN)?;
+        let may = role.has(claim.role) && known.may_be(id, claim);
+        if may { Ok(claim.role) } else { Err(Code::MEMBER_SECURITY_ISSUE) }
     }
 
     fn may_sign(&self, signer: &MemberId) -> bool {
@@ -90,6 +106,23 @@ mod tests {
     use millrace_link::secure::MemberKey;
 
     use super::*;
+
+    #[test]
+    fn no_member_is_let_in_as_a_pod_that_is_known_to_be_another() {
+        let [one, two] = [(); 2].map(|()| MemberKey::generate().unwrap().id());
+        let trusted = Trusted::default();
+        let json = format!(
+            r#"{{"members": {{"one": [{{"key": "{one}", "role": 256}}], "two": [{{"key": "{two}", "role": 256}}]}},
+                "pods": {{"pod-1": "one"}}}}"#
+        );
+        trusted.learn_json(json.as_bytes()).unwrap();
+        let says = |id, pod: &str| {
+            let grant = format!("{pod}_boot-1").into_bytes().into();
+            trusted.admit(&Claim { id: Some(id), role: Role::SERVER, grant }).is_ok()
+        };
+        assert!(says(one, "pod-1") && !says(two, "pod-1"));
+        assert!(says(one, "pod-2") && says(two, "pod-2"), "a pod that has just begun is not known yet");
+    }
 
     #[test]
     fn a_member_is_let_in_as_what_the_file_says_until_it_says_otherwise() {

@@ -324,7 +324,7 @@ mod tests {
         assert!(hub.to_tell("server").members.is_none(), "nobody is told to believe nobody");
         let believed = |name: &str| {
             let grant_keys = [("1".to_owned(), "key".to_owned())].into();
-            Members { grant_keys, members: [(name.to_owned(), Vec::new())].into() }
+            Members { grant_keys, members: [(name.to_owned(), Vec::new())].into(), ..Members::default() }
         };
         let members = decision::Members { servers: believed("balancers"), balancers: believed("slots") };
         hub.want(&cluster(), Wanted { members: members.clone(), ..wanted(1) });

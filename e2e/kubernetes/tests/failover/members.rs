@@ -86,3 +86,25 @@ fn a_member_that_claims_anothers_feed_gets_no_viewer_of_it() {
         crowd.unharmed();
     });
 }
+
+#[test]
+fn a_member_that_says_it_is_another_gets_no_viewer_of_it() {
+    with_temp_namespace("another", |space| {
+        let scene = Scene::with(space, &["a", "b"], &json!({}), &|feed| feed);
+        let crowd = scene.watched(40);
+        let (run, (owner, _)) = (crowd.run("/a"), space.owner("a"));
+        let key = key_of(space, &space.owner("b").1);
+        for balancer in Scene::balancers(space, 2) {
+            let door = space.door(&balancer, 9100);
+            let refused = block_on(async {
+                let link = dial(&door, &key, text(&owner, "/spec/holderIdentity")).await;
+                link.closed().await.to_string()
+            });
+            assert!(refused.contains("AVRS_ERROR_MEMBER_SECURITY_ISSUE"), "{refused}");
+            crowd.all_see(20);
+            links(space, &balancer, 2);
+        }
+        assert_eq!(crowd.run("/a"), run);
+        crowd.unharmed();
+    });
+}

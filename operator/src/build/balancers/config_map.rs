@@ -47,7 +47,11 @@ mod tests {
     fn the_config_map_of_a_hundred_thousand_members_is_one_that_kubernetes_takes() {
         let key = |at: usize| Key { key: format!("{at:064x}"), role: 256 };
         let all = (0..100_000).map(|at| (format!("default-feed-{at}"), vec![key(at), key(at + 1)]));
-        let members = Members { grant_keys: [("1".into(), "k".into())].into(), members: all.collect() };
+        let members = Members {
+            grant_keys: [("1".into(), "k".into())].into(),
+            members: all.collect(),
+            ..Members::default()
+        };
         let owner = Owner { namespace: "n".into(), name: "default".into(), uid: "u".into() };
         let configuration = Configuration {
             revision: 1,
