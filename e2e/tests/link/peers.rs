@@ -1,6 +1,6 @@
 //! Peers that do what they should not: with a member's key, and without.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use millrace_e2e::{Pod, Watcher, eventually};
@@ -15,7 +15,7 @@ use millrace_link::{
     secure::{MemberKey, Members, Secrecy, handshake::Credentials},
     wire::{ChannelType, Code, Notice, TsdWriter, tag},
 };
-use tokio::runtime::Runtime;
+use tokio::{net::TcpSocket, runtime::Runtime};
 
 use crate::support::{Cluster, camera, der, known, link_of, ts};
 
@@ -152,6 +152,36 @@ fn content_that_is_not_signed_or_wrongly_or_by_a_stranger_or_too_old_reaches_no_
         let _ = runtime.block_on(faking);
         eventually("the link is over", || (edge.metric("millrace_edge_links") == 0).then_some(()));
     }
+}
+
+#[test]
+fn who_fills_the_port_with_silence_keeps_nobody_else_out() {
+    let cluster = Cluster::new();
+    let edge = cluster.balancer("edge", "", &[]);
+    let to: SocketAddr = link_of(&edge).parse().unwrap();
+    let runtime = Runtime::new().unwrap();
+    // As many as there is room for, all the time, from one address.
+    let flood = runtime.spawn(async move {
+        let mut silent = VecDeque::new();
+        loop {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind(([127, 0, 0, 2], 0).into()).unwrap();
+            silent.push_back(socket.connect(to).await.unwrap());
+            if silent.len() > 400 {
+                silent.pop_front();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    let failed = || edge.metric("millrace_edge_handshakes_failed_total");
+    eventually("it is full", || (failed() > 300).then_some(()));
+    let _server = cluster.server("one", &(camera("a", "OnDemand") + &ts("a")), &[("a", 1)], &edge);
+    known(&edge, "/a.ts");
+    let before = failed();
+    Watcher::new(edge.viewer("/a.ts")).flows(10_000);
+    eventually("it went on", || (failed() > before + 50).then_some(()));
+    assert!(!flood.is_finished());
+    flood.abort();
 }
 
 #[test]

@@ -1,6 +1,12 @@
 //! Links from server pods.
 
-use std::{collections::HashSet, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
@@ -22,7 +28,7 @@ use tokio::{
     time::{self, timeout},
 };
 
-use super::{Edge, count, registry::Peer};
+use super::{Edge, count, handshakes::Handshakes, registry::Peer};
 use crate::linking;
 
 /// Handshakes under way at once.
@@ -38,21 +44,32 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// Accepts links, for ever.
 pub(super) async fn accept(edge: Arc<Edge>, listener: TcpListener) {
-    let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
+    let room = Arc::new(Semaphore::new(HANDSHAKES));
+    let handshakes = Arc::new(Mutex::new(Handshakes::default()));
     loop {
-        let Ok(permit) = handshakes.clone().acquire_owned().await else { return };
+        let Ok(permit) = room.clone().acquire_owned().await else { return };
         match listener.accept().await {
             Ok((socket, address)) => {
-                let edge = edge.clone();
+                if !lock(&handshakes).begin(address.ip()) {
+                    failed(
+                        &edge,
+                        &handshakes,
+                        address,
+                        &anyhow!("too many connections of this address are no links yet"),
+                    );
+                    continue;
+                }
+                let (edge, handshakes) = (edge.clone(), handshakes.clone());
                 tokio::spawn(async move {
                     let shaken = shake(&edge, socket).await;
                     drop(permit);
+                    lock(&handshakes).end(address.ip());
                     let outcome = match shaken {
                         Ok((link, holder)) => serve(&edge, link, holder, address).await,
                         Err(error) => Err(error),
                     };
                     if let Err(error) = outcome {
-                        tracing::warn!(%address, error = %format!("{error:#}"), "no link");
+                        failed(&edge, &handshakes, address, &error);
                     }
                 });
             }
@@ -63,6 +80,20 @@ pub(super) async fn accept(edge: Arc<Edge>, listener: TcpListener) {
                 }
             }
         }
+    }
+}
+
+fn lock(handshakes: &Mutex<Handshakes>) -> MutexGuard<'_, Handshakes> {
+    handshakes.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A connection did not become a link.
+fn failed(edge: &Edge, handshakes: &Mutex<Handshakes>, address: SocketAddr, error: &anyhow::Error) {
+    count(&edge.counts.handshakes_failed);
+    if lock(handshakes).may_say(address.ip(), Instant::now()) {
+        tracing::warn!(%address, error = %format!("{error:#}"), "no link");
+    } else {
+        tracing::debug!(%address, error = %format!("{error:#}"), "no link");
     }
 }
 

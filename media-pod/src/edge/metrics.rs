@@ -27,6 +27,9 @@ const COUNTERS: &[Counted] = &[
     ("millrace_edge_announcements_refused_total", "Announcements that were refused.", |it| {
         &it.announcements_refused
     }),
+    ("millrace_edge_handshakes_failed_total", "Connections that did not become links.", |it| {
+        &it.handshakes_failed
+    }),
     ("millrace_edge_fences_refused_total", "Epochs that the operator told and that are none.", |it| {
         &it.fences_refused
     }),

@@ -6,6 +6,7 @@ mod balancing;
 mod beyond;
 mod cache;
 mod follow;
+mod handshakes;
 mod links;
 mod metrics;
 mod overlap;
@@ -91,6 +92,7 @@ struct Counts {
     generations: AtomicU64,
     refused: [AtomicU64; 5],
     announcements_refused: AtomicU64,
+    handshakes_failed: AtomicU64,
     fences_refused: AtomicU64,
     asked: AtomicU64,
     turned_away: AtomicU64,

@@ -19,7 +19,7 @@ use millrace_link::{
     net::{ChannelError, Session, SessionError, Wish},
     wire::Notice,
 };
-use tokio::time::{self, timeout};
+use tokio::time::{self, MissedTickBehavior, timeout};
 
 use self::reader::Reader;
 use super::{Edge, count, registry::Owner, source::AGAIN};
@@ -234,6 +234,9 @@ impl Forwarding {
         intake.begin();
         let mut refused: Option<Instant> = None;
         let mut missed = 0_u64;
+        // One for all rounds: a publisher sends more often than that.
+        let mut look = time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let up = self.line.up.is_some();
             let next = tokio::select! {
@@ -242,8 +245,7 @@ impl Forwarding {
                     self.lose(&notice)?;
                     continue;
                 }
-                next = content.next() => next,
-                () = time::sleep(LOOK), if !up => {
+                _ = look.tick(), if !up => {
                     if self.again(&mut refused).await? {
                         reader = Reader::at(&channel);
                         let kept = channel.offset().saturating_sub(reader.offset);
@@ -253,6 +255,7 @@ impl Forwarding {
                     }
                     continue;
                 }
+                next = content.next() => next,
             };
             let piece = next.map_err(|error| broken(&error))?;
             let Some(piece) = piece else { break };
