@@ -38,6 +38,9 @@ fn what_is_sent_to_a_balancer_is_what_the_owner_and_viewers_get() {
         let (viewer, beyond) =
             (Watcher::new(server.pod.viewer("/door.ts")), Watcher::new(edge.viewer("/door.ts")));
         server.pod.feed_is("door", "Silent");
+        eventually("the balancer waits for it, too", || {
+            (edge.metric("millrace_edge_upstreams") == 1).then_some(())
+        });
         match way {
             "http" => {
                 let put = format!(
