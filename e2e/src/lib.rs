@@ -7,6 +7,7 @@
 
 mod browser;
 mod children;
+mod documented;
 mod mark;
 mod media;
 mod pod;
@@ -17,6 +18,7 @@ mod watcher;
 
 pub use browser::Browser;
 pub use children::{children_of, processes_marked};
+pub use documented::documented_metrics;
 pub use mark::{Mark, STEADY};
 pub use media::{Packet, brightness, decode, grey, packets, tracks};
 pub use pod::{Pod, binary, read_from};

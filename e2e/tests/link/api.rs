@@ -1,8 +1,6 @@
 //! `/api/v1` of a balancer and of a server pod.
 
-use std::fs;
-
-use millrace_e2e::{Pod, Watcher, eventually, repository, resource};
+use millrace_e2e::{Pod, Watcher, documented_metrics, eventually, resource};
 use serde_json::{Value, json};
 
 use crate::{
@@ -144,23 +142,12 @@ fn all_metrics_of_balancers_and_links_that_are_documented_are_there() {
     viewer.flows(20_000);
     let [at_edge, at_server] =
         [&edge, &server.pod].map(|pod| String::from_utf8(pod.curl("/metrics", &[]).stdout).unwrap());
-    let docs = fs::read_to_string(repository("docs/operating.md")).unwrap();
-    let rows = |of: &str| docs.lines().filter(|line| line.starts_with(of)).collect::<Vec<_>>();
-    let (edges, links) = (rows("| `millrace_edge_"), rows("| `millrace_link"));
-    assert!(edges.len() >= 8 && links.len() >= 4, "{edges:?} {links:?}");
-    let told = |row: &str, prefix: &str, metrics: &str| {
-        let names = row.split('|').nth(1).unwrap();
-        for name in names.split('`').filter(|part| part.starts_with("millrace_") || part.starts_with('_')) {
-            let name = name.split('{').next().unwrap();
-            let name = if name.starts_with('_') { format!("{prefix}{name}") } else { name.to_owned() };
+    let told = |prefix: &str, metrics: &str| {
+        for name in documented_metrics(prefix) {
             assert!(metrics.contains(&format!("# TYPE {name} ")), "{name} is not in\n{metrics}");
         }
     };
-    for row in edges {
-        told(row, "millrace_edge", &at_edge);
-    }
-    for row in links {
-        told(row, "millrace_link", &at_edge);
-        told(row, "millrace_link", &at_server);
-    }
+    told("millrace_edge", &at_edge);
+    told("millrace_link", &at_edge);
+    told("millrace_link", &at_server);
 }

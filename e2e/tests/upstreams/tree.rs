@@ -1,6 +1,6 @@
 //! A tree of Clusters over one source.
 
-use millrace_e2e::{Pod, Watcher, decode, eventually, stream};
+use millrace_e2e::{Pod, Watcher, decode, documented_metrics, eventually, stream};
 use serde_json::json;
 
 use crate::{
@@ -38,6 +38,12 @@ fn a_tree_of_clusters_takes_one_copy_of_a_stream_from_its_source() {
         assert_eq!(leaf.metric("millrace_edge_viewers"), 10);
         assert_eq!(leaf.metric("millrace_upstream_up{upstream=\"middle\"}"), 1);
         assert_eq!(leaf.metric("millrace_upstream_sessions_total{upstream=\"middle\"}"), 1);
+        let metrics = String::from_utf8(leaf.curl("/metrics", &[]).stdout).unwrap();
+        for name in
+            documented_metrics("millrace_upstream").into_iter().chain(documented_metrics("millrace_loops"))
+        {
+            assert!(metrics.contains(&format!("# TYPE {name} ")), "{name} is not in\n{metrics}");
+        }
         let told = upstream(leaf, "middle");
         assert_eq!((told["state"].as_str(), told["sessions"].as_u64()), (Some("Linked"), Some(1)));
         assert!(told["bytesReceived"].as_u64() > Some(30_000), "{told:#}");
