@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use millrace_e2e::{remux, tracks};
 use millrace_e2e_kubernetes::{
-    Space, await_condition, await_within, cluster, feed, local, name, object, on_node, pattern, steady,
-    stream, uid, with, with_temp_namespace,
+    Space, await_condition, await_within, cluster, condition, feed, local, name, object, on_node, pattern,
+    steady, stream, uid, with, with_temp_namespace,
 };
 use serde_json::{Value, json};
 
@@ -59,6 +59,10 @@ fn feeds_that_come_change_and_go_never_move_another() {
         });
         // Packing that changes moves nobody who runs.
         space.apply(&cluster("default", &json!({"servers": {"packing": {"feedsPerPod": 1}}})));
+        space.awaits("was seen as it is now", "Cluster", "default", |cluster| {
+            let seen = condition(cluster, "Ready")["observedGeneration"].clone();
+            (seen == cluster["metadata"]["generation"]).then_some(())
+        });
         space.apply_all(&[feed("e", &steady()), stream("e", "e")]);
         assert_ne!(pod_of(space, "e"), a);
         assert_eq!(pod_of(space, "a"), a);

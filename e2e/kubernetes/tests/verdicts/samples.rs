@@ -51,7 +51,8 @@ fn feeds() -> Vec<Value> {
         file(json!({"emptyDir": {"sizeLimit": "1Gi"}})),
         json!({"pull": {"url": "rtsp://door.lan/ch1", "credentials": secret()}}),
         json!({"pull": {"urlFrom": key()}}),
-        json!({"publish": {"path": "/live/door", "protocols": ["Rtmp", "Http"]}}),
+        json!({"publish": {"path": "/live/door", "protocols": ["Rtmp", "Http"], "access": {"anyone": true}}}),
+        json!({"publish": {"path": "/live/door", "access": every_grant()["publish"]}}),
     ];
     let one = |source: &Value| {
         object(
