@@ -154,9 +154,9 @@ impl Publisher {
         self.channel.live.store(false, Ordering::Release);
         if !self.generation.decided() {
             self.generation.end();
-            // Those who wait to hear what it is go on.
-            self.channel.relays.wake_all();
         }
+        // Those who wait to hear what it is, or for a picture to begin with, go on.
+        self.channel.relays.wake_all();
     }
 
     /// The channel offset from which on it keeps chunks in memory.
