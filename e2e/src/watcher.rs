@@ -1,6 +1,7 @@
 //! A viewer that reads as it comes, beside the test.
 
 use std::{
+    fs,
     io::Read,
     net::{Shutdown, TcpStream},
     sync::{
@@ -10,7 +11,7 @@ use std::{
     thread,
 };
 
-use crate::wait::eventually;
+use crate::{media::brightness, wait::eventually};
 
 /// What a watcher keeps at most of what it read, in bytes.
 const KEPT: usize = 32 << 20;
@@ -95,6 +96,19 @@ impl Watcher {
         let kept = self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let head = kept.windows(4).position(|four| four == b"\r\n\r\n").map_or(kept.len(), |at| at + 4);
         kept.get(head..).unwrap_or_default().to_vec()
+    }
+
+    /// The brightness of the first picture after `from` bytes of what came, which is MPEG-TS.
+    ///
+    /// # Panics
+    /// If no picture is there.
+    #[allow(clippy::panic, reason = "a test ends by it")]
+    pub fn brightness(&self, from: usize) -> u8 {
+        let body = self.body();
+        let packets = body.get(from.div_ceil(188) * 188..).unwrap_or_default();
+        let file = tempfile::Builder::new().suffix(".ts").tempfile();
+        let file = file.and_then(|file| fs::write(&file, packets).map(|()| file));
+        brightness(file.unwrap_or_else(|e| panic!("no file for a picture: {e}")).path())
     }
 }
 

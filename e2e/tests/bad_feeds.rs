@@ -82,7 +82,7 @@ fn a_feed_that_exits_at_once_is_started_again_at_once_and_says_why_without_end_b
     let times = fs::read_to_string(&starts).unwrap();
     let times: Vec<u64> = times.lines().map(|line| line.parse().unwrap()).collect();
     let first = Duration::from_nanos(times[1] - times[0]);
-    assert!(first < Duration::from_secs(1), "the first restart came after {first:?}");
+    assert!(first < Duration::from_secs(3), "the first restart came after {first:?}");
     assert!(Duration::from_nanos(times[7] - times[0]) > Duration::from_secs(1), "it spins");
 
     let lines = pod.log().iter().filter(|line| line.contains("bad")).count();

@@ -255,8 +255,8 @@ fn a_paced_file_goes_by_its_clock_and_loops_without_a_stall() {
         heard = Instant::now();
     }
     let took = began.elapsed().as_secs_f64();
-    assert!((7.5..11.0).contains(&took), "{took} s for nine");
-    assert!(longest < Duration::from_secs(1), "{longest:?} without bytes");
+    assert!((7.5..14.0).contains(&took), "{took} s for nine");
+    assert!(longest < Duration::from_secs(2), "{longest:?} without bytes");
     assert_eq!(pod.entry("feeds", "clip")["restarts"], 0, "it was not begun again, it looped");
 }
 

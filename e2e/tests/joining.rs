@@ -228,7 +228,7 @@ fn of_a_gop_of_ten_seconds_last_is_there_at_once_and_next_waits() {
         ];
         let waiting = paths.map(|path| (path, key(path)));
         let (newest, came, head) = last.join().unwrap();
-        assert!(came < Duration::from_secs(1), "last: {came:?}");
+        assert!(came < Duration::from_secs(3), "last: {came:?}");
         assert!(head.to_lowercase().contains("millrace-picture-age: "), "{head}");
         for (path, next) in waiting {
             let (next, _, head) = next.join().unwrap();

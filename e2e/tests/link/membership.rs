@@ -49,7 +49,7 @@ fn the_operator_hears_at_once_who_has_what_and_how_links_end() {
     operator.hears_link("edge", "pod-one", |state| state == LinkState::ClosedByPeer);
     let heard = killed.elapsed();
     println!("from SIGKILL to the operator's knowing: {heard:?}");
-    assert!(heard < Duration::from_millis(800), "{heard:?}");
+    assert!(heard < Duration::from_millis(2500), "before three seconds of silence would say it: {heard:?}");
     first.pod.ended();
 
     // Nobody says anything: its age grows, and after 3 s it is lost.

@@ -1,6 +1,6 @@
 //! Peers that do what they should not: with a member's key, and without.
 
-use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::VecDeque, fs, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use millrace_e2e::{Pod, Watcher, eventually};
@@ -17,13 +17,14 @@ use millrace_link::{
 };
 use tokio::{net::TcpSocket, runtime::Runtime};
 
-use crate::support::{Cluster, camera, der, known, link_of, ts};
+use crate::support::{Cluster, camera, known, link_of, ts};
 
 /// The id of its stream.
 const STREAM: u64 = 9;
 
 fn member(cluster: &Cluster, name: &str) -> Arc<MemberKey> {
-    Arc::new(MemberKey::from_bytes(&der(&cluster.path(&format!("{name}.key")))).unwrap())
+    let pem = fs::read(cluster.path(&format!("{name}.key"))).unwrap();
+    Arc::new(MemberKey::from_pem(&pem).unwrap())
 }
 
 async fn dial(to: &str, key: &Arc<MemberKey>, holder: &str, members: Members) -> Link {

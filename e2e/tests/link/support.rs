@@ -119,12 +119,6 @@ fn key(file: &Path) -> String {
     hex(Signer::from_pkcs8(&der).unwrap().public())
 }
 
-/// The key in a file.
-pub fn der(file: &str) -> Vec<u8> {
-    let pem = fs::read_to_string(file).unwrap();
-    STANDARD.decode(pem.lines().filter(|line| !line.starts_with('-')).collect::<String>()).unwrap()
-}
-
 fn hex(key: &[u8]) -> String {
     MemberId(key.try_into().unwrap()).to_string()
 }

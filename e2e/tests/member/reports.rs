@@ -29,7 +29,7 @@ fn a_command_that_was_killed_is_told_with_its_exit_and_its_last_words() {
     assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
     let door = operator.hears("it was killed", |known| door(known).filter(|door| door.last_exit.is_some()));
     let took = began.elapsed();
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(took < Duration::from_secs(15), "{took:?}");
     let exit = door.last_exit.unwrap();
     assert_eq!((exit.signal, exit.code), (Some(9), None), "{exit:?}");
     assert!(exit.reason.contains("SIGKILL") && exit.stderr.contains("the lens cap is on"), "{exit:?}");

@@ -16,3 +16,4 @@ mod states;
 #[allow(dead_code, reason = "the tests of links need more of it")]
 #[path = "../link/support.rs"]
 mod support;
+mod vanished;

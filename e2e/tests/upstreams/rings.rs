@@ -24,7 +24,7 @@ fn two_clusters_that_name_each_other_serve_what_either_has_and_refuse_at_once_wh
     }
     let began = Instant::now();
     let (status, why) = said(&eu, "/none.ts");
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     assert!(status == 404 && why.contains("loop: eu -> us -> eu"), "{why}");
     for n in 0..5 {
         assert_eq!(said(&eu, &format!("/none-{n}.ts")).0, 404);

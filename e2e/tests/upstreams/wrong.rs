@@ -54,7 +54,7 @@ fn upstreams_that_speak_nonsense_or_say_nothing_are_passed_over_and_asked_again(
     });
     let began = Instant::now();
     let (status, why) = said(&leaf, "/none.ts");
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     assert!(status == 503 && why.contains("Retry-After: "), "{why}");
     for name in ["http", "noise", "silent", "nobody"] {
         assert!(why.contains(&format!("upstream {name}: ")), "{why}");

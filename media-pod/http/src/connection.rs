@@ -1,10 +1,9 @@
 //! One connection, from its first byte to where it belongs.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
-use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -15,7 +14,9 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     Guest, Opening, Refused,
     head::BadHead,
-    hyper_side, publish,
+    hyper_side,
+    liveness::ACCEPTED,
+    publish,
     read_head::{First, read_head},
     reply,
     rewind::Rewind,
@@ -23,9 +24,6 @@ use crate::{
     takeover::{self, Request},
     transport::Transport,
 };
-
-/// A peer that acknowledges nothing for this long is gone.
-const USER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Who is at the other end.
 #[derive(Clone)]
@@ -37,14 +35,14 @@ pub(crate) struct Visit {
 
 /// Serves a connection to an address for plain HTTP.
 pub(crate) async fn plain(visit: Visit, socket: TcpStream, place: Place) {
-    if prepare(&socket).is_ok() {
+    if ACCEPTED.watch(&socket).is_ok() {
         begin(visit, socket, place).await;
     }
 }
 
 /// Serves a connection to an address for HTTPS.
 pub(crate) async fn secure(visit: Visit, socket: TcpStream, tls: TlsAcceptor, place: Place) {
-    if prepare(&socket).is_err() {
+    if ACCEPTED.watch(&socket).is_err() {
         return;
     }
     let limit = visit.shared.options.handshake_timeout;
@@ -99,11 +97,6 @@ async fn handshake(tls: &TlsAcceptor, socket: TcpStream) -> Handshake {
         Ok(stream) => Handshake::Done(Box::new(stream)),
         Err(error) => Handshake::Failed(error),
     }
-}
-
-fn prepare(socket: &TcpStream) -> io::Result<()> {
-    socket.set_nodelay(true)?;
-    SockRef::from(socket).set_tcp_user_timeout(Some(USER_TIMEOUT))
 }
 
 async fn begin<S: Transport>(visit: Visit, mut stream: S, place: Place) {

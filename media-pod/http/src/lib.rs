@@ -27,6 +27,7 @@ mod forward;
 mod head;
 mod hyper_side;
 mod leash;
+mod liveness;
 mod options;
 mod point;
 mod publish;

@@ -141,7 +141,7 @@ async fn a_viewer_that_hangs_up_is_gone_from_the_other_server_at_once_even_while
             peer.abort();
             let began = std::time::Instant::now();
             until("held no more", || held() == 0).await;
-            assert!(began.elapsed() < Duration::from_secs(2), "{way:?} {path}: {:?}", began.elapsed());
+            assert!(began.elapsed() < Duration::from_secs(8), "{way:?} {path}: {:?}", began.elapsed());
             until("closed", || both.owner.door.counts().open == 0).await;
         }
     }

@@ -3,6 +3,7 @@
 mod backoff;
 mod channel;
 mod driver;
+mod held;
 mod link;
 mod pool;
 mod session_client;
@@ -14,6 +15,7 @@ mod websocket;
 
 pub use backoff::Backoff;
 pub use channel::{Channel, ChannelError};
+pub use held::HeldSession;
 pub use link::{Incoming, Link};
 pub use pool::{Dial, Pool, PoolError};
 pub use session_client::{Session, SessionClient, SessionError, Wish};

@@ -16,7 +16,7 @@ use millrace_http::{BoxFuture, Denial, Point, Refusal, Sender, Sent, Taking};
 use millrace_link::{
     Code,
     avrs::{self, Content, ContentFlags, ContentKind, Direction, Target},
-    net::{ChannelError, Session, SessionError, Wish},
+    net::{ChannelError, HeldSession, SessionError, Wish},
     wire::Notice,
 };
 use tokio::time::{self, MissedTickBehavior, timeout};
@@ -88,22 +88,11 @@ impl Drop for Seat {
     }
 }
 
-/// A session with the owner, closed in any case.
+/// A session with the owner.
 struct Up {
     owner: Owner,
-    session: Option<Session>,
+    session: HeldSession,
     _listed: ListedSession,
-}
-
-impl Drop for Up {
-    fn drop(&mut self) {
-        if let Some(session) = self.session.take() {
-            tokio::spawn(async move {
-                // If it cannot be said, the end of its channel says it.
-                let _ = session.close().await;
-            });
-        }
-    }
 }
 
 /// The way to whoever has the feed.
@@ -157,7 +146,7 @@ impl Line {
             let session = timeout(BEGINNING, owner.peer.client.begin(&wish)).await;
             let session = session.map_err(|_| SessionError::from(Code::ERROR))??;
             let listed = edge.lines.session(owner.peer.line, session.channel().id(), path, None);
-            Ok::<_, SessionError>(Up { owner, session: Some(session), _listed: listed })
+            Ok::<_, SessionError>(Up { owner, session: session.into(), _listed: listed })
         });
         Some(match begin.await.unwrap_or_else(|_| Err(Code::ERROR.into())) {
             Ok(up) => {
@@ -172,20 +161,19 @@ impl Line {
     /// Until the session is over, and why; never, where there is none.
     async fn lost(&self) -> Notice {
         let Some(up) = &self.up else { return std::future::pending().await };
-        let Some(session) = &up.session else { return Notice::done() };
         let moved = async {
             while self.owner().is_some_and(|now| now.is(&up.owner)) {
                 time::sleep(LOOK).await;
             }
         };
         tokio::select! {
-            notice = session.channel().closed() => notice,
+            notice = up.session.channel().closed() => notice,
             () = moved => Notice::new(Code::CONTENT_NOT_FOUND, "another media pod has it"),
         }
     }
 
     async fn send(&self, content: Content) -> Result<(), ChannelError> {
-        let Some(session) = self.up.as_ref().and_then(|up| up.session.as_ref()) else { return Ok(()) };
+        let Some(Up { session, .. }) = &self.up else { return Ok(()) };
         let content = Content { stream: session.stream(), ..content };
         session.channel().send_parts(content.encode_head(), content.data).await
     }
@@ -194,7 +182,7 @@ impl Line {
     async fn finish(&mut self, end: Content) -> Result<(), Refusal> {
         let gone = || Refusal::unavailable("the media pod that took it is gone", AGAIN);
         self.send(end).await.map_err(|_| gone())?;
-        let Some(session) = self.up.as_mut().and_then(|up| up.session.take()) else { return Err(gone()) };
+        let Some(Up { session, _listed, .. }) = self.up.take() else { return Err(gone()) };
         let over = timeout(PATIENCE, session.channel().closed()).await.map_err(|_| gone())?;
         let _ = session.close().await;
         if over.code.is_success() { Ok(()) } else { Err(Refusal::unavailable(over.text, AGAIN)) }

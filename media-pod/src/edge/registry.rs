@@ -1,19 +1,20 @@
 //! Who has which path, by the links that there are, and the upstreams of those paths that somebody watched.
 
+mod state;
+
 use std::{
-    collections::{BTreeMap, HashMap},
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use millrace_fencing::{
-    Directory, Epoch, FeedUid, GrantError, Holder, PodUid, SignedGrant, Time,
-    directory::{self, Announcement, Change, LinkId, OwnerState, Refused},
+    Epoch, FeedUid, GrantError, Holder, SignedGrant, Time,
+    directory::{Announcement, Change, LinkId, OwnerState, Refused},
 };
 use millrace_link::{
     avrs,
@@ -23,16 +24,9 @@ use millrace_link::{
 use millrace_report::message::{Balancing, Fence, LinkState, Newest};
 use tokio::sync::watch;
 
-use super::{
-    overlap::{Former, Overlaps},
-    upstream::Upstream,
-};
+use self::state::State;
+use super::upstream::Upstream;
 use crate::linking::Trusted;
-
-/// The end of a link is told for this long.
-const TOLD: Duration = Duration::from_mins(1);
-/// Ends that are told at most.
-const MOST_ENDS: usize = 10_000;
 
 /// A server pod, as long as its link is up.
 #[derive(Clone)]
@@ -67,22 +61,6 @@ pub(super) struct Known {
     pub owner: Option<Owner>,
     /// Whether the owner says who may watch.
     pub ask: bool,
-}
-
-#[derive(Default)]
-struct State {
-    directory: Directory,
-    overlaps: Overlaps,
-    peers: HashMap<LinkId, Peer>,
-    /// How the paths of each link are served.
-    servings: HashMap<LinkId, HashMap<Arc<str>, Serving>>,
-    /// Whether who may watch was last to be asked, by path: it holds while nobody has it.
-    asks: HashMap<Arc<str>, bool>,
-    upstreams: HashMap<Arc<str>, Arc<Upstream>>,
-    /// How the last link of a pod ended, and when.
-    ends: HashMap<PodUid, (Instant, LinkState)>,
-    /// What left upstreams sent.
-    sent: u64,
 }
 
 /// See the module.
@@ -179,20 +157,7 @@ impl Registry {
     /// Links and owners, as an operator is told of them.
     pub fn balancing(&self) -> Balancing {
         let mut state = self.lock();
-        state.ends.retain(|_, (at, _)| at.elapsed() < TOLD);
-        let mut links: BTreeMap<String, LinkState> =
-            state.ends.iter().map(|(pod, (_, how))| (pod.to_string(), *how)).collect();
-        for peer in state.peers.values() {
-            let age = peer.link.silence().as_millis() as u64;
-            // Of two links the one that was heard last says more.
-            match links.get_mut(peer.holder.pod.as_str()) {
-                Some(LinkState::Up { age: known }) => *known = age.min(*known),
-                Some(ended) => *ended = LinkState::Up { age },
-                None => {
-                    links.insert(peer.holder.pod.to_string(), LinkState::Up { age });
-                }
-            }
-        }
+        let links = state.links();
         // Who is only to be succeeded counts: the operator ends it when its successor is the newest everywhere.
         let newest = state.directory.newest().map(|grant| {
             let former = state.overlaps.of_feed(&grant.feed);
@@ -363,52 +328,6 @@ impl Registry {
         for path in state.directory.expire(now) {
             tracing::info!(%path, "nobody has this stream any more");
             state.forget(&path);
-        }
-    }
-}
-
-impl State {
-    fn owner(&self, path: &str, found: &millrace_fencing::directory::Owner) -> Option<Owner> {
-        let OwnerState::Live(link) = found.state else { return None };
-        let serving = self.servings.get(&link)?.get(path)?.clone();
-        Some(Owner { link, epoch: found.epoch, peer: self.peers.get(&link)?.clone(), serving })
-    }
-
-    /// `path` has another owner than `before`: who watches need not wait for that one's first bytes.
-    fn succeed(&mut self, path: &Arc<str>, feed: &FeedUid, before: &directory::Owner) {
-        let watched = self.upstreams.get(path).is_some_and(|upstream| *upstream.flowing.borrow());
-        match before.state {
-            OwnerState::Live(link) if watched && before.feed == *feed => {
-                let (feed, holder, epoch) = (feed.clone(), before.holder.clone(), before.epoch);
-                self.overlaps.begin(path.clone(), Former { feed, holder, epoch, link });
-            }
-            _ if before.feed != *feed => drop(self.overlaps.end(path)),
-            // Whoever was succeeded before goes on.
-            _ => {}
-        }
-    }
-
-    fn ended(&mut self, pod: PodUid, how: LinkState) {
-        if self.ends.len() >= MOST_ENDS {
-            self.ends.retain(|_, (at, _)| at.elapsed() < TOLD);
-        }
-        if self.ends.len() < MOST_ENDS {
-            self.ends.insert(pod, (Instant::now(), how));
-        }
-    }
-
-    fn changed(&self, path: &str) {
-        if let Some(upstream) = self.upstreams.get(path) {
-            upstream.news.notify_one();
-        }
-    }
-
-    fn forget(&mut self, path: &str) {
-        self.asks.remove(path);
-        self.overlaps.end(path);
-        if let Some(upstream) = self.upstreams.remove(path) {
-            self.sent += upstream.channel.bytes_out();
-            upstream.close();
         }
     }
 }

@@ -9,26 +9,12 @@ use bytes::Bytes;
 use millrace_link::{
     Code,
     avrs::{Content, ContentFlags, ContentKind, Direction, Join, Target},
-    net::{Session, SessionError, Wish},
+    net::{HeldSession, SessionError, Wish},
     wire::tag,
 };
 
 use super::{Edge, count, registry::Owner, splice::LARGEST_OPENING};
 use crate::linking::{ListedSession, Tally, Trusted};
-
-/// A session that is closed in any case.
-struct Held(Option<Session>);
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if let Some(session) = self.0.take() {
-            tokio::spawn(async move {
-                // If it cannot be said, the end of its channel says it.
-                let _ = session.close().await;
-            });
-        }
-    }
-}
 
 /// See the module.
 pub(super) struct Running {
@@ -39,7 +25,7 @@ pub(super) struct Running {
     trust: Arc<Trusted>,
     tally: Arc<Tally>,
     began: Instant,
-    held: Held,
+    session: HeldSession,
     _listed: ListedSession,
 }
 
@@ -53,21 +39,19 @@ impl Running {
             position: None,
         };
         let client = owner.peer.client.clone();
-        let begin = tokio::spawn(async move { client.begin(&wish).await.map(|it| Held(Some(it))) });
-        let held = begin.await.unwrap_or(Err(Code::ERROR.into()))?;
-        let Some(session) = held.0.as_ref() else { return Err(Code::ERROR.into()) };
+        let begin = tokio::spawn(async move { client.begin(&wish).await.map(HeldSession::from) });
+        let session = begin.await.unwrap_or(Err(Code::ERROR.into()))?;
         count(&edge.counts.sessions);
         let since = session.synchronised().u64(tag::TIMESTAMP).unwrap_or_default();
         let tally = Arc::new(Tally::default());
         let listed = edge.lines.session(owner.peer.line, session.channel().id(), path, Some(tally.clone()));
         let trust = edge.identity.trust().clone();
-        Ok(Self { owner, since, edge, trust, tally, began: Instant::now(), held, _listed: listed })
+        Ok(Self { owner, since, edge, trust, tally, began: Instant::now(), session, _listed: listed })
     }
 
     /// The next content. Cancel safe.
     pub async fn next(&self) -> Result<Content, SessionError> {
-        let Some(session) = self.held.0.as_ref() else { return Err(Code::ERROR.into()) };
-        let (packet, content) = session.recv(Some(&*self.trust)).await?;
+        let (packet, content) = self.session.recv(Some(&*self.trust)).await?;
         self.edge.counts.bytes_in.fetch_add(packet.len() as u64, Ordering::Relaxed);
         count(&self.edge.counts.packets_in);
         if !content.flags.has(ContentFlags::HEADER) {

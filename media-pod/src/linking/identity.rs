@@ -18,7 +18,6 @@ use millrace_link::{
     secure::{MemberKey, Secrecy, handshake::Credentials},
 };
 use millrace_report::link::Members;
-use rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject as _};
 use tokio::time;
 
 use super::{LOOK, MAX_SESSIONS, Trusted};
@@ -51,8 +50,9 @@ impl Identity {
         let key = files.link_key.clone().context("a link needs --link-key")?;
         let trust = files.link_trust.clone().context("a link needs --link-trust")?;
         let named = |flag: &str, file: &PathBuf| format!("{flag} {}", file.display());
-        let own = super::read(&key).map_err(Into::into).and_then(|pem| parse(&pem));
-        let own = own.with_context(|| named("--link-key", &key))?;
+        let own = super::read(&key).map_err(anyhow::Error::from);
+        let own =
+            own.and_then(|pem| Ok(MemberKey::from_pem(&pem)?)).with_context(|| named("--link-key", &key))?;
         let trusted = Trusted::read(&trust).with_context(|| named("--link-trust", &trust))?;
         Ok(Arc::new(Self {
             key: ArcSwap::from_pointee(own),
@@ -112,10 +112,10 @@ impl Identity {
         loop {
             time::sleep(LOOK).await;
             if let Some(now) = changed(&mut key_before, super::read(key).ok()) {
-                match parse(&now) {
+                match MemberKey::from_pem(&now) {
                     Ok(own) => self.key.store(Arc::new(own)),
                     Err(e) => {
-                        tracing::error!(file = %key.display(), error = %format!("{e:#}"), "the key before is used on");
+                        tracing::error!(file = %key.display(), error = %e, "the key before is used on");
                     }
                 }
             }
@@ -138,10 +138,4 @@ pub(crate) fn changed(before: &mut Option<Vec<u8>>, now: Option<Vec<u8>>) -> Opt
     let now = now.filter(|now| before.as_ref() != Some(now))?;
     *before = Some(now.clone());
     Some(now)
-}
-
-fn parse(pem: &[u8]) -> anyhow::Result<MemberKey> {
-    let der = PrivatePkcs8KeyDer::from_pem_slice(pem)
-        .context("no private key in PEM; `openssl genpkey -algorithm ed25519` makes one")?;
-    Ok(MemberKey::from_bytes(der.secret_pkcs8_der())?)
 }

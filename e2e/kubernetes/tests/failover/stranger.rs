@@ -31,9 +31,7 @@ pub fn key_of(space: &Space, pod: &Value) -> Arc<MemberKey> {
     let slot = text(pod, "/metadata/labels/millrace.dev~1slot");
     let secret = space.get("Secret", slot);
     let pem = STANDARD.decode(text(&secret, "/data/member.key")).unwrap();
-    let pem = String::from_utf8(pem).unwrap();
-    let der = STANDARD.decode(pem.lines().filter(|line| !line.starts_with('-')).collect::<String>()).unwrap();
-    Arc::new(MemberKey::from_bytes(&der).unwrap())
+    Arc::new(MemberKey::from_pem(&pem).unwrap())
 }
 
 /// How a server pod with this key, and of this name, begins a link.

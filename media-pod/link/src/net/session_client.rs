@@ -320,6 +320,10 @@ impl Session {
 
     /// Ends it.
     pub async fn close(self) -> Result<(), SessionError> {
+        self.end().await
+    }
+
+    pub(super) async fn end(&self) -> Result<(), SessionError> {
         self.client.step(self.id, Command::Close, |sessions| sessions.close(self.id)).await.map(|_| ())
     }
 }

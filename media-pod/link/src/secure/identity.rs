@@ -3,6 +3,7 @@
 use std::fmt;
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject as _};
 
 /// A member's public key: its name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,6 +43,9 @@ pub enum KeyError {
     /// Neither 32 bytes of seed nor PKCS#8.
     #[error("not an Ed25519 key: 32 bytes of seed or PKCS#8 (DER) would be one")]
     NotAKey,
+    /// No `PRIVATE KEY` in PEM (RFC 7468, 10).
+    #[error("no private key in PEM; `openssl genpkey -algorithm ed25519` makes one")]
+    NoPem,
     /// The provider could not make or use one.
     #[error("the cryptographic provider failed")]
     Provider,
@@ -67,6 +71,12 @@ impl MemberKey {
             Ed25519KeyPair::from_pkcs8_maybe_unchecked(bytes)
         };
         Self::from_pair(pair.map_err(|_| KeyError::NotAKey)?)
+    }
+
+    /// From PKCS#8 in PEM: the first private key in it.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, KeyError> {
+        let der = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_| KeyError::NoPem)?;
+        Self::from_bytes(der.secret_pkcs8_der())
     }
 
     fn from_pair(pair: Ed25519KeyPair) -> Result<Self, KeyError> {

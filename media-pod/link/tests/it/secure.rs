@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use millrace_link::secure::handshake::Credentials;
+use millrace_link::secure::identity::KeyError;
 use millrace_link::secure::{MemberKey, Members, REKEY_AFTER, Seal, SealError, Secrecy};
 use millrace_link::wire::{ChannelId, ChannelType, Code, Flags, Header, OpenOptions, Role};
 use millrace_link::{CloseReason, Config, Core, Event, Security, Side};
@@ -299,6 +300,12 @@ fn keys_are_read_from_seeds_and_names_from_digits() {
     let key = MemberKey::from_bytes(&[9; 32]).unwrap();
     assert_eq!(MemberKey::from_bytes(&[9; 32]).unwrap().id(), key.id());
     assert!(MemberKey::from_bytes(&[9; 31]).is_err());
+    let written = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    let read = MemberKey::from_pem(written.serialize_pem().as_bytes()).unwrap();
+    assert_eq!(read.id().0, written.public_key_raw());
+    let other = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    assert_eq!(MemberKey::from_pem(other.serialize_pem().as_bytes()).err(), Some(KeyError::NotAKey));
+    assert_eq!(MemberKey::from_pem(&written.serialize_der()).err(), Some(KeyError::NoPem));
     let id = key.id();
     assert_eq!(millrace_link::secure::MemberId::from_hex(&id.to_string()), Some(id));
     assert_eq!(millrace_link::secure::MemberId::from_hex("12"), None);

@@ -1,6 +1,6 @@
 //! Sessions over a real link.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use millrace_link::avrs::{
@@ -8,7 +8,7 @@ use millrace_link::avrs::{
     ServerEvent, Target,
 };
 use millrace_link::net::{
-    Link, Served, SessionClient, SessionError, SessionServer, Wish, accept_tcp, connect_tcp,
+    HeldSession, Link, Served, SessionClient, SessionError, SessionServer, Wish, accept_tcp, connect_tcp,
 };
 use millrace_link::secure::{MemberKey, Secrecy};
 use millrace_link::wire::{ChannelType, Code, Role, TsdWriter, tag};
@@ -113,6 +113,40 @@ async fn a_client_watches_a_stream_and_takes_only_what_is_signed_by_a_member() {
     session.close().await.unwrap();
     drop((client, dialed));
     served.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_held_session_that_is_dropped_is_closed_and_what_is_kept_with_it_outlives_that() {
+    let world = World::new();
+    let (dialed, accepted) = links(&world, Role::CLIENT).await;
+    let serving = tokio::spawn(async move {
+        let mut server = SessionServer::new(accepted, Arc::new(RolesOnly), 10).await.unwrap();
+        loop {
+            let answer = TsdWriter::new().with(tag::STREAM, &7_u64.to_le_bytes());
+            match server.next().await.unwrap() {
+                Served::Session(ServerEvent::Stream { .. }) => return server,
+                Served::Session(
+                    ServerEvent::Select { session, .. } | ServerEvent::Synchronise { session, .. },
+                ) => {
+                    assert!(server.sessions().answer(session, Ok(answer)));
+                }
+                _ => {}
+            }
+        }
+    });
+    let client = SessionClient::new(&dialed).await.unwrap();
+    let kept = Arc::new(());
+    let held = HeldSession::new(client.begin(&wish("/live")).await.unwrap(), kept.clone());
+    assert_eq!((held.stream(), Arc::strong_count(&kept)), (7, 2));
+    // Nobody answers until it is asked what is next.
+    let mut server = serving.await.unwrap();
+    drop(held);
+    assert_eq!(Arc::strong_count(&kept), 2, "it is not closed yet");
+    let next = server.next().await.unwrap();
+    assert!(matches!(next, Served::Session(ServerEvent::Closed { .. })), "{next:?}");
+    while Arc::strong_count(&kept) > 1 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::{
 use millrace_link::{
     Code,
     avrs::{Content, ContentFlags, Way},
-    net::{ChannelError, Session, SessionError},
+    net::{ChannelError, HeldSession, Session, SessionError},
     secure::MemberId,
     wire::tag,
 };
@@ -42,24 +42,10 @@ pub(super) struct Pulled {
     /// Through which clusters it comes.
     pub from: Way,
     pub identity: Identity,
-    session: Option<Session>,
-    seat: Arc<Seat>,
+    session: HeldSession<Seat>,
     tally: Arc<Tally>,
     began: Instant,
     _listed: ListedSession,
-}
-
-impl Drop for Pulled {
-    fn drop(&mut self) {
-        if let Some(session) = self.session.take() {
-            let seat = self.seat.clone();
-            tokio::spawn(async move {
-                // If it cannot be said, the end of its channel says it.
-                let _ = session.close().await;
-                drop(seat);
-            });
-        }
-    }
 }
 
 impl Pulled {
@@ -71,8 +57,7 @@ impl Pulled {
             from: from.unwrap_or_default(),
             identity: (seat.line.link.peer().and_then(|peer| peer.id), session.stream()),
             _listed: all.session(seat.line.id(), session.channel().id(), path, Some(tally.clone())),
-            session: Some(session),
-            seat: Arc::new(seat),
+            session: HeldSession::new(session, seat),
             tally,
             began: Instant::now(),
         }
@@ -80,8 +65,7 @@ impl Pulled {
 
     /// Cancel safe.
     pub async fn next(&self) -> Next {
-        let Some(session) = &self.session else { return Next::Over };
-        match timeout(SILENCE, session.recv(None)).await {
+        match timeout(SILENCE, self.session.recv(None)).await {
             Ok(Ok((packet, content))) => {
                 if !content.flags.has(ContentFlags::HEADER) {
                     self.tally.count(packet.len(), &content, self.began.elapsed().as_micros() as u64);
@@ -89,7 +73,7 @@ impl Pulled {
                 Next::Content(content, packet.len())
             }
             Ok(Err(SessionError::Channel(ChannelError::Closed(notice))))
-                if notice.code == Code::SUCCESS && self.seat.line.link.close_reason().is_none() =>
+                if notice.code == Code::SUCCESS && self.session.kept().line.link.close_reason().is_none() =>
             {
                 Next::Over
             }
