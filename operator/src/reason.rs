@@ -135,6 +135,12 @@ reasons! {
     AddressPending: false;
     /// Viewers can reach it.
     AddressKnown: false;
+    /// All balancers have links to all Clusters of `spec.upstreams`.
+    Connected: false;
+    /// Balancers have no link to a Cluster of `spec.upstreams`.
+    UpstreamLost: true;
+    /// It is not known yet whether balancers have links to the Clusters of `spec.upstreams`.
+    NotReported: false;
     /// The name of a member is that of an object that is not the set's.
     NameTaken: true;
     /// All members of the set are there.

@@ -3,7 +3,11 @@
 mod api;
 mod kubelet;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::SignedDuration;
 use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta};
@@ -12,7 +16,10 @@ use millrace_crds::{
     FinalSecret,
     kinds::{Cluster, Feed, Room, Stream},
 };
-use millrace_report::message::{Doing, State};
+use millrace_report::{
+    message::{Doing, State},
+    upstream::UpstreamLink,
+};
 
 use self::api::{edit, put};
 use crate::{
@@ -30,6 +37,13 @@ pub struct Simulated {
     pub kubelet: bool,
     /// What balancers report of their sessions, by the pod's name; 0 of those that are not in it.
     pub sessions: BTreeMap<String, u32>,
+    /// What has settled of links to upstreams, by the names of the balancer's pod and of the upstream; nothing where
+    /// nothing has yet. They are up where this does not say.
+    pub upstreams: BTreeMap<(String, String), Option<UpstreamLink>>,
+    /// Balancers, by the pod's name, that are too old to say anything of upstreams.
+    pub old: BTreeSet<String>,
+    /// Pods, by name, that are not heard.
+    pub unheard: BTreeSet<String>,
     next: u64,
 }
 
@@ -72,6 +86,7 @@ impl Simulated {
             owners_slots: BTreeMap::new(),
             found: crate::failover::carry::Found::default(),
             reports: BTreeMap::new(),
+            listens_for: Duration::from_hours(1),
             settings: Arc::new(settings()),
             now: "2026-01-01T00:00:00Z".parse().unwrap(),
         };
@@ -81,6 +96,9 @@ impl Simulated {
             doing: BTreeMap::new(),
             kubelet: true,
             sessions: BTreeMap::new(),
+            upstreams: BTreeMap::new(),
+            old: BTreeSet::new(),
+            unheard: BTreeSet::new(),
             next: 0,
         };
         all.write(yaml);

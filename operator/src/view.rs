@@ -14,7 +14,7 @@ use millrace_crds::{
 };
 use millrace_report::message::{Doing, Refused};
 
-use crate::keys::Derived;
+use crate::{keys::Derived, link::Links};
 
 /// All that is known of one Cluster at one time. Objects are those of its namespace that name it (`clusterRef`), or
 /// that carry its label (`millrace.dev/cluster`).
@@ -66,6 +66,8 @@ pub struct View {
     pub found: crate::failover::carry::Found,
     /// What media pods reported, by the pod's UID; those whose heartbeats fail are missing.
     pub reports: BTreeMap<String, Reported>,
+    /// For how long media pods could report: who has just been started has not heard all of them.
+    pub listens_for: Duration,
     /// The operator's own settings.
     pub settings: Arc<Settings>,
     /// Now.
@@ -98,6 +100,8 @@ pub struct Reported {
     pub streams: BTreeMap<String, Doing>,
     /// Of a balancer: viewers and publishers.
     pub sessions: Option<u32>,
+    /// Of a balancer: its links to upstream Clusters, as far as that has settled; nothing where it says nothing of them.
+    pub upstreams: Option<Arc<Links>>,
 }
 
 /// The operator's own settings.

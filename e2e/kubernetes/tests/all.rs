@@ -23,4 +23,5 @@ mod quickstart;
 mod scale;
 mod secrets;
 mod sets;
+mod upstreams;
 mod verdicts;

@@ -16,3 +16,4 @@ mod ownership;
 mod pushes;
 mod reports;
 mod secrets;
+mod upstreams;

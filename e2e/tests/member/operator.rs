@@ -25,7 +25,7 @@ pub const UID: &str = "8d5e7f8e-0001";
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     pub hello: Hello,
-    /// All of it, feeds and streams too.
+    /// All of it, feeds, streams and upstreams too.
     pub beat: Beat,
     pub beats: u64,
     pub joined: u64,
@@ -128,6 +128,10 @@ fn note(pods: &mut BTreeMap<String, Known>, event: Event) {
             let pod = pods.entry(uid).or_default();
             beat.feeds = beat.feeds.or(pod.beat.feeds.take());
             beat.streams = beat.streams.or(pod.beat.streams.take());
+            let before = pod.beat.balancer.take().and_then(|balancer| balancer.upstreams);
+            if let Some(balancer) = &mut beat.balancer {
+                balancer.upstreams = balancer.upstreams.take().or(before);
+            }
             (pod.beat, pod.beats) = (beat, pod.beats + 1);
         }
         Event::Gone { uid, .. } => pods.entry(uid).or_default().here = false,

@@ -89,11 +89,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::message::{Beat, Configuration, Doing, ToOperator, ToPod};
+    use crate::{
+        message::{Balancing, Beat, Configuration, Doing, ToOperator, ToPod},
+        upstream::UpstreamLink,
+    };
 
     fn sample() -> Vec<u8> {
         let feeds = [("door".to_owned(), Doing::default())].into();
-        let beat = ToOperator::Beat(Beat { revision: 3, feeds: Some(feeds), ..Beat::default() });
+        let upstreams = Some([("eu".to_owned(), UpstreamLink::away("refused"))].into());
+        let balancer = Some(Balancing { upstreams, ..Balancing::default() });
+        let beat = ToOperator::Beat(Beat { revision: 3, feeds: Some(feeds), balancer, ..Beat::default() });
         let configuration = Configuration {
             revision: 4,
             yaml: "kind: Feed\n".to_owned(),

@@ -13,6 +13,7 @@ pub mod message;
 pub mod server;
 pub mod tls;
 pub mod token;
+pub mod upstream;
 
 mod wire;
 

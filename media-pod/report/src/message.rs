@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::link::{Members, NamedGrant};
+use crate::{
+    link::{Members, NamedGrant},
+    upstream::UpstreamLink,
+};
 
 /// From a media pod.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -146,6 +149,10 @@ pub struct Balancing {
     /// The epochs below which it vouches for nobody, by the feed's UID; nothing as above.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floors: Option<BTreeMap<String, u64>>,
+    /// The links to the Clusters that its own pulls from, by their names there; nothing as above, and from balancers that
+    /// are too old to say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstreams: Option<BTreeMap<String, UpstreamLink>>,
     /// Viewers and publishers now.
     pub sessions: u32,
     /// What it sends to viewers, in bits per second.

@@ -21,6 +21,7 @@ impl Balancer for Edge {
         Balancing {
             sessions: load.sessions,
             bits_per_second: load.bits_per_second,
+            upstreams: Some(self.upstream_links()),
             ..self.registry.balancing()
         }
     }

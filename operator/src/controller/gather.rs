@@ -89,6 +89,7 @@ pub async fn gather(
         owners_slots,
         found: found.clone(),
         reports,
+        listens_for: link.listens_for(),
         settings: Arc::clone(settings),
         now: Timestamp::now(),
     };
@@ -148,9 +149,9 @@ fn reports(
         .into_iter()
         .filter(of_its_slot)
         .map(|(uid, heard)| {
-            let Heard { boot, revision, refused, feeds, streams, sessions, .. } = heard;
+            let Heard { boot, revision, refused, feeds, streams, sessions, upstreams, .. } = heard;
             let (feeds, streams) = (Arc::unwrap_or_clone(feeds), Arc::unwrap_or_clone(streams));
-            (uid, Reported { boot, revision, refused, feeds, streams, sessions })
+            (uid, Reported { boot, revision, refused, feeds, streams, sessions, upstreams })
         })
         .collect()
 }

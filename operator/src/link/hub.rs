@@ -15,6 +15,7 @@ use tokio::time::Instant;
 /// Three beats of a second: a Cluster's defaults.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+use super::upstreams::{self, Links, Upstreams};
 use crate::{decision, key::ClusterKey, names};
 
 /// What a pod said.
@@ -36,6 +37,8 @@ pub struct Heard {
     pub streams: Arc<BTreeMap<String, Doing>>,
     /// Of a balancer: viewers and publishers.
     pub sessions: Option<u32>,
+    /// Of a balancer: its links to upstream Clusters, as far as that has settled; nothing where it says nothing of them.
+    pub upstreams: Option<Arc<Links>>,
 }
 
 /// What a Cluster's pods are to be told.
@@ -55,6 +58,7 @@ struct Pod {
     namespace: String,
     cluster: Option<ClusterKey>,
     heard: Heard,
+    upstreams: Upstreams,
     last: Instant,
     beaten: bool,
     silent: bool,
@@ -74,19 +78,23 @@ struct Known {
 pub(super) struct Hub {
     pods: HashMap<String, Pod>,
     clusters: HashMap<ClusterKey, Known>,
+    /// When it was looked last what balancers say of upstreams.
+    looked: Option<Instant>,
 }
 
 impl Hub {
     pub(super) fn joined(&mut self, hello: Hello, cluster: Option<ClusterKey>, now: Instant) {
         // Until its first beat, what it said on the connection before counts, if it is the same process.
         let before = self.pods.remove(&hello.uid).filter(|pod| pod.heard.boot == hello.boot);
-        let (heard, beaten) = before.map_or((Heard::default(), false), |pod| (pod.heard, pod.beaten));
+        let (heard, upstreams, beaten) = before
+            .map_or_else(<(Heard, Upstreams, bool)>::default, |pod| (pod.heard, pod.upstreams, pod.beaten));
         let heard = Heard { boot: hello.boot, slot: hello.slot, ..heard };
         let pod = Pod {
             name: hello.pod,
             namespace: hello.namespace,
             cluster,
             heard,
+            upstreams,
             last: now,
             beaten,
             silent: false,
@@ -107,6 +115,9 @@ impl Hub {
         news |= replace(&mut heard.revision, beat.revision);
         news |= replace(&mut heard.refused, beat.refused);
         news |= replace(&mut heard.draining, beat.draining);
+        if let Some(links) = beat.balancer.and_then(|balancer| balancer.upstreams) {
+            news |= pod.upstreams.said(links, now);
+        }
         if let Some(feeds) = beat.feeds {
             news |= replace(&mut heard.feeds, Arc::new(feeds));
         }
@@ -144,11 +155,29 @@ impl Hub {
         silent
     }
 
+    /// Clusters of balancers of whose links to upstreams another thing has settled: to be asked often.
+    pub(super) fn settled(&mut self, now: Instant) -> Vec<ClusterKey> {
+        if self.looked.is_some_and(|looked| now - looked < upstreams::LOOK) {
+            return Vec::new();
+        }
+        self.looked = Some(now);
+        let mut clusters: Vec<ClusterKey> = self
+            .pods
+            .values_mut()
+            .filter(|pod| !pod.silent)
+            .filter_map(|pod| pod.upstreams.look(now).then(|| pod.cluster.clone())?)
+            .collect();
+        clusters.sort_unstable();
+        clusters.dedup();
+        clusters
+    }
+
     pub(super) fn heard(&self, cluster: &ClusterKey, now: Instant) -> Vec<(String, Heard)> {
         let patience = self.clusters.get(cluster).and_then(|known| known.patience).unwrap_or(PATIENCE);
         let of = self.pods.iter().filter(|(_, pod)| pod.cluster.as_ref() == Some(cluster));
         let speaks = of.filter(|(_, pod)| pod.beaten && now - pod.last <= patience);
-        speaks.map(|(uid, pod)| (uid.clone(), pod.heard.clone())).collect()
+        let said = |pod: &Pod| Heard { upstreams: pod.upstreams.settled().cloned(), ..pod.heard.clone() };
+        speaks.map(|(uid, pod)| (uid.clone(), said(pod))).collect()
     }
 
     pub(super) fn patience(&mut self, cluster: &ClusterKey, patience: Duration) {
@@ -227,7 +256,10 @@ pub(crate) fn replace<T: PartialEq>(old: &mut T, new: T) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use millrace_report::message::State;
+    use millrace_report::{
+        message::{Balancing, State},
+        upstream::UpstreamLink,
+    };
 
     use super::*;
 
@@ -338,5 +370,41 @@ mod tests {
             Arc::ptr_eq(&told[0], &hub.to_tell("server").members.unwrap()),
             "what is the same is not made again"
         );
+    }
+
+    fn says(link: UpstreamLink) -> Beat {
+        let upstreams = Some([("eu".to_owned(), link)].into());
+        Beat { balancer: Some(Balancing { upstreams, ..Balancing::default() }), ..Beat::default() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_upstream_is_told_when_that_has_settled_and_a_connection_that_is_made_again_changes_nothing()
+     {
+        let (mut hub, start) = (Hub::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let said = |hub: &Hub, now| hub.heard(&cluster(), now)[0].1.upstreams.clone();
+        hub.joined(hello("u"), Some(cluster()), start);
+        hub.beat("u", Beat { balancer: Some(Balancing::default()), ..Beat::default() }, start);
+        assert_eq!(said(&hub, start), None, "an older balancer");
+        assert!(hub.beat("u", says(UpstreamLink::up()), start));
+        assert!(said(&hub, start).unwrap()["eu"].up);
+        let same = Beat { balancer: Some(Balancing::default()), ..Beat::default() };
+        assert!(!hub.beat("u", same.clone(), start), "it says what changes");
+        let mut told = Vec::new();
+        for second in 1..40 {
+            let beat =
+                if second == 3 { says(UpstreamLink::away("connection refused")) } else { same.clone() };
+            if second == 6 {
+                hub.joined(hello("u"), Some(cluster()), at(second));
+            }
+            assert!(!hub.beat("u", beat, at(second)), "{second}");
+            told.extend(hub.settled(at(second)).into_iter().map(|cluster| (second, cluster)));
+        }
+        // Looked at after 1, 6, 11 s and so on.
+        assert_eq!(told, [(11, cluster())]);
+        assert_eq!(said(&hub, at(39)).unwrap()["eu"], UpstreamLink::away("connection refused"));
+        hub.joined(Hello { boot: "another".to_owned(), ..hello("u") }, Some(cluster()), at(40));
+        hub.beat("u", same, at(40));
+        assert_eq!(said(&hub, at(40)), None, "it was started anew");
     }
 }

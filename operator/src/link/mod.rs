@@ -1,6 +1,7 @@
 //! The status connections of media pods: what they report, and what they are told.
 
 mod hub;
+mod upstreams;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
@@ -29,6 +30,7 @@ use crate::{
 pub(crate) use hub::replace;
 pub use hub::{Heard, Wanted};
 use hub::{Hub, ToTell};
+pub use upstreams::Links;
 
 /// How often it is looked for pods that have become silent.
 const LOOK: Duration = Duration::from_millis(200);
@@ -56,6 +58,7 @@ pub struct Link {
     server: Server,
     hub: Mutex<Hub>,
     around: Around,
+    since: time::Instant,
 }
 
 impl Link {
@@ -79,7 +82,8 @@ impl Link {
             is_who_it_says(hello, &stores)
         };
         let (server, events) = Server::start(options, certificate, authenticate).await?;
-        Ok((Arc::new(Self { server, hub: Mutex::default(), around }), events))
+        let link = Self { server, hub: Mutex::default(), around, since: time::Instant::now() };
+        Ok((Arc::new(link), events))
     }
 
     /// Takes what pods say, for ever.
@@ -96,6 +100,10 @@ impl Link {
                     let silent = self.hub().silent(time::Instant::now());
                     for (cluster, pod) in silent {
                         info!(%cluster, pod, "a media pod is silent");
+                        self.touch(cluster);
+                    }
+                    let settled = self.hub().settled(time::Instant::now());
+                    for cluster in settled {
                         self.touch(cluster);
                     }
                 }
@@ -145,6 +153,11 @@ impl Link {
             }
         }
         self.around.metrics.connected.set(self.hub().connected() as i64);
+    }
+
+    /// For how long media pods could have found this replica.
+    pub fn listens_for(&self) -> Duration {
+        self.since.elapsed()
     }
 
     /// The status connections themselves.

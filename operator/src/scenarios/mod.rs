@@ -7,3 +7,4 @@ mod quickstart;
 mod restart;
 mod secret;
 mod set;
+mod upstreams;

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use kube::ResourceExt;
+use millrace_crds::kinds::Upstream;
+use millrace_report::upstream::UpstreamLink;
 
 use super::Simulated;
 use crate::{labels, view::Reported};
@@ -54,7 +56,8 @@ impl Simulated {
     pub(super) fn reports(&mut self) {
         let mut reports = BTreeMap::new();
         let all = self.view.pods.iter().chain(&self.view.balancers);
-        for pod in all.filter(|pod| crate::build::rollout::is_ready(pod)) {
+        let heard = |pod: &&Arc<Pod>| !self.unheard.contains(&pod.name_any());
+        for pod in all.filter(|pod| crate::build::rollout::is_ready(pod)).filter(heard) {
             let maps = self.view.config_maps.iter().chain(&self.view.balancers_config);
             let Some(map) =
                 maps.into_iter().find(|map| pod.labels().get(labels::SLOT) == Some(&map.name_any()))
@@ -66,8 +69,15 @@ impl Simulated {
             let doing = |name: &String| (name.clone(), self.doing.get(name).cloned().unwrap_or_default());
             let sessions =
                 labels::is_balancer(pod).then(|| self.sessions.get(&pod.name_any()).copied().unwrap_or(0));
+            let named = objects.clusters.iter().flat_map(|(_, spec)| &spec.upstreams);
+            let link = |upstream: &Upstream| {
+                let said = self.upstreams.get(&(pod.name_any(), upstream.name.clone())).cloned();
+                Some((upstream.name.clone(), said.unwrap_or_else(|| Some(UpstreamLink::up()))?))
+            };
+            let says = sessions.is_some() && !self.old.contains(&pod.name_any());
             let report = Reported {
                 sessions,
+                upstreams: says.then(|| Arc::new(named.filter_map(link).collect())),
                 boot: "boot".into(),
                 revision: data["revision"].parse().unwrap(),
                 refused: None,

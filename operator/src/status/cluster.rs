@@ -9,7 +9,7 @@ use millrace_crds::{
 use super::{
     address::Place,
     conditions::{self, Wanted},
-    events, failover,
+    events, failover, upstreams,
 };
 use crate::{
     balancing,
@@ -86,21 +86,25 @@ pub fn write(
     };
     let mut wanted = vec![conditions::ready(ready, why)];
     if let Some(it) = &balancers {
-        wanted.push(Wanted { kind: "BalancersReady", holds: it.enough(), why: it.why() });
+        wanted.push(Wanted { kind: "BalancersReady", holds: Some(it.enough()), why: it.why() });
     }
     match place {
         Some(place) if place.pending => {
             let message = "the load balancer has no address yet (does anything here give addresses to Services of type \
                 LoadBalancer? spec.service.type: NodePort needs nothing)";
             let why = Why::new(Reason::AddressPending, message);
-            wanted.push(Wanted { kind: "AddressReady", holds: false, why });
+            wanted.push(Wanted { kind: "AddressReady", holds: Some(false), why });
         }
         Some(place) => {
             let why = Why::new(Reason::AddressKnown, format!("viewers reach it at {}", place.base()));
-            wanted.push(Wanted { kind: "AddressReady", holds: true, why });
+            wanted.push(Wanted { kind: "AddressReady", holds: Some(true), why });
         }
         None => {}
     }
+    let upstreams = resolved.and_then(|it| {
+        upstreams::condition(view, &it.cluster, cluster.metadata.generation, &old.conditions, into)
+    });
+    wanted.extend(upstreams);
     wanted.extend(failover::conditions(view, cluster, &old.conditions, into));
     let status = ClusterStatus {
         servers: Some(up as i32),
@@ -111,7 +115,9 @@ pub fn write(
         conditions: conditions::merge(&old.conditions, wanted, cluster.metadata.generation, view.now),
         observed_generation: cluster.metadata.generation,
     };
-    events::compare("Cluster", &cluster.metadata, &old.conditions, &status.conditions, into);
+    let (before, now) = (&old.conditions, &status.conditions);
+    events::compare("Cluster", &cluster.metadata, before, now, into);
+    events::compare_of(upstreams::KIND, "Cluster", &cluster.metadata, before, now, into);
     if cluster.status.as_ref() != Some(&status) {
         into.status.push(Status::Cluster { name: cluster.name_any(), status: Box::new(status) });
     }

@@ -10,15 +10,15 @@ use crate::reason::{Reason, Why};
 pub struct Wanted {
     /// Its type.
     pub kind: &'static str,
-    /// Whether it holds.
-    pub holds: bool,
+    /// Whether it holds; nothing where that is not known.
+    pub holds: Option<bool>,
     /// Why.
     pub why: Why,
 }
 
 /// `Ready`.
 pub fn ready(holds: bool, why: Why) -> Wanted {
-    Wanted { kind: "Ready", holds, why }
+    Wanted { kind: "Ready", holds: Some(holds), why }
 }
 
 /// A condition that is said where it is wrong, and then until it is well again.
@@ -30,9 +30,9 @@ pub fn said(
     sentence: &str,
 ) -> Option<Wanted> {
     match wrong {
-        Some(why) => Some(Wanted { kind, holds: true, why }),
+        Some(why) => Some(Wanted { kind, holds: Some(true), why }),
         None if find(old, kind).is_some() => {
-            Some(Wanted { kind, holds: false, why: Why::new(well, sentence) })
+            Some(Wanted { kind, holds: Some(false), why: Why::new(well, sentence) })
         }
         None => None,
     }
@@ -57,7 +57,12 @@ pub fn find<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition
 
 /// The reason of `Ready`, if there is one.
 pub fn reason(conditions: &[Condition]) -> Option<Reason> {
-    Reason::of(&find(conditions, "Ready")?.reason)
+    reason_of(conditions, "Ready")
+}
+
+/// The reason of the condition of this type, if there is one.
+pub fn reason_of(conditions: &[Condition], kind: &str) -> Option<Reason> {
+    Reason::of(&find(conditions, kind)?.reason)
 }
 
 /// The conditions in this order, each with the time of its last change of status.
@@ -68,7 +73,11 @@ pub fn merge(
     now: Timestamp,
 ) -> Vec<Condition> {
     let one = |it: Wanted| {
-        let status = if it.holds { "True" } else { "False" };
+        let status = match it.holds {
+            Some(true) => "True",
+            Some(false) => "False",
+            None => "Unknown",
+        };
         let before = find(old, it.kind).filter(|before| before.status == status);
         Condition {
             type_: it.kind.to_owned(),

@@ -1,4 +1,4 @@
-//! Events: one for each change of why something is not Ready, and one when it is again.
+//! Events: one for each change of why something is not Ready (or not as another condition has it), and one when it is again.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 
@@ -16,12 +16,24 @@ pub fn compare(
     new: &[Condition],
     into: &mut Decision,
 ) {
+    compare_of("Ready", kind, metadata, old, new, into);
+}
+
+/// Compares the condition of this type with what it was.
+pub fn compare_of(
+    of: &str,
+    kind: &'static str,
+    metadata: &ObjectMeta,
+    old: &[Condition],
+    new: &[Condition],
+    into: &mut Decision,
+) {
     let Some((condition, reason)) =
-        conditions::find(new, "Ready").and_then(|it| Some((it, Reason::of(&it.reason)?)))
+        conditions::find(new, of).and_then(|it| Some((it, Reason::of(&it.reason)?)))
     else {
         return;
     };
-    let before = conditions::reason(old);
+    let before = conditions::reason_of(old, of);
     let worse = reason.is_warning() && before != Some(reason);
     let better = !reason.is_warning() && condition.status == "True" && before.is_some_and(Reason::is_warning);
     if worse || better {

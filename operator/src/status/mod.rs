@@ -13,6 +13,7 @@ mod readiness;
 mod room;
 mod set;
 mod stream;
+mod upstreams;
 
 use crate::{decide::Known, decision::Decision, view::View};
 

@@ -78,7 +78,7 @@ fn conditions(
     let made = set.members.len() == set.wanted;
     wanted.push(Wanted {
         kind: "MembersReady",
-        holds: wrong.is_none() && made,
+        holds: Some(wrong.is_none() && made),
         why: wrong.unwrap_or_else(|| {
             let message = format!("{} of {} members are there", set.members.len(), set.wanted);
             Why::new(if made { Reason::MembersCreated } else { Reason::Pending }, message)

@@ -143,6 +143,7 @@ fn news_of(now: &Beat, last: Option<&Beat>) -> Beat {
         Balancing {
             newest: news(now, last, |it| it.newest.as_ref()),
             floors: news(now, last, |it| it.floors.as_ref()),
+            upstreams: news(now, last, |it| it.upstreams.as_ref()),
             links: now.links.clone(),
             ..*now
         }
@@ -174,7 +175,10 @@ fn news<B, T: Clone + Default + PartialEq>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Doing, State};
+    use crate::{
+        message::{Doing, State},
+        upstream::UpstreamLink,
+    };
 
     fn with(state: State) -> Beat {
         let doing = Doing { state, ..Doing::default() };
@@ -195,5 +199,18 @@ mod tests {
         assert_eq!((same.revision, same.feeds, same.streams), (1, None, None));
         let news = news_of(&two, Some(&one));
         assert_eq!((news.feeds, news.streams), (two.feeds, None));
+    }
+
+    #[test]
+    fn links_to_upstreams_are_said_once_until_they_change() {
+        let with = |link: UpstreamLink| {
+            let upstreams = Some([("eu".to_owned(), link)].into());
+            Beat { balancer: Some(Balancing { upstreams, ..Balancing::default() }), ..Beat::default() }
+        };
+        let said = |now: &Beat, last: Option<&Beat>| news_of(now, last).balancer.unwrap().upstreams;
+        let (up, away) = (with(UpstreamLink::up()), with(UpstreamLink::away("connection refused")));
+        assert_eq!(said(&up, None), up.balancer.clone().unwrap().upstreams);
+        assert_eq!(said(&up, Some(&up)), None);
+        assert_eq!(said(&away, Some(&up)), away.balancer.clone().unwrap().upstreams);
     }
 }

@@ -1,14 +1,21 @@
 //! Figures of upstreams.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
+use millrace_report::upstream::{UpstreamLink, bounded};
 use prometheus::proto::{LabelPair, MetricFamily, MetricType};
 
 use super::{super::Edge, Uplink, uplink::Reach};
-use crate::site::{family, pair};
+use crate::{
+    logging::mask,
+    site::{family, pair},
+};
 
 /// An upstream, as it is now.
 #[derive(Clone, Debug)]
@@ -64,6 +71,17 @@ impl Edge {
     /// The upstreams, in their order.
     pub fn upstream_clusters(&self) -> Vec<UpstreamInfo> {
         self.beyond.uplinks.load().iter().map(|uplink| uplink.info()).collect()
+    }
+
+    /// The links to them, as an operator is told of them.
+    pub(in super::super) fn upstream_links(&self) -> BTreeMap<String, UpstreamLink> {
+        let link = |uplink: &Arc<Uplink>| match uplink.reach() {
+            Reach::Up => UpstreamLink::up(),
+            Reach::Dialling => UpstreamLink::away("it has not answered yet"),
+            Reach::Away(why) => UpstreamLink::away(&mask::text(&why)),
+        };
+        let uplinks = self.beyond.uplinks.load();
+        bounded(uplinks.iter().map(|uplink| (uplink.config.name.to_string(), link(uplink))).collect())
     }
 
     /// Adds their figures.

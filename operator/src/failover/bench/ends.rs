@@ -73,8 +73,7 @@ impl Front {
             links: self.links.iter().map(|(pod, link)| (pod.to_string(), *link)).collect(),
             newest: Some(self.newest.iter().map(newest).collect()),
             floors: Some(self.floors.iter().map(|(feed, epoch)| (feed.to_string(), epoch.get())).collect()),
-            sessions: 0,
-            bits_per_second: 0,
+            ..Balancing::default()
         }
     }
 }
