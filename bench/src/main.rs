@@ -10,7 +10,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use millrace_bench::clip::{Clip, Mode};
-use millrace_bench::experiments::{Experiment, Lab, balancer, fanout, idle, join, memory, reload, stuck};
+use millrace_bench::experiments::{
+    Experiment, Lab, balancer, failover_peers, fanout, idle, join, memory, reload, stuck,
+};
 use millrace_bench::launch::Launch;
 use millrace_bench::report::{Report, splice};
 use millrace_bench::servers::Kind;
@@ -127,7 +129,12 @@ struct Options {
 
 fn main() -> Result<()> {
     match Cli::parse().what {
-        What::All(options) => experiments(Experiment::value_variants(), &options),
+        What::All(options) => {
+            // How long that one takes is not known yet.
+            let all = Experiment::value_variants().iter().copied();
+            let all: Vec<_> = all.filter(|it| *it != Experiment::FailoverPeers).collect();
+            experiments(&all, &options)
+        }
         What::Only { experiments: some, options } => experiments(&some, &options),
         What::Floor { http, input } => floor::run(http, input.as_deref()),
         What::Hyper { http, input, https, cert, key } => {
@@ -182,6 +189,7 @@ fn experiments(which: &[Experiment], options: &Options) -> Result<()> {
     for note in left_out {
         report.note(note);
     }
+    let mut failover = None;
     for experiment in which {
         eprintln!("{experiment:?}");
         match experiment {
@@ -193,23 +201,33 @@ fn experiments(which: &[Experiment], options: &Options) -> Result<()> {
             Experiment::Idle => idle::run(&lab, &mut report),
             Experiment::Reload => reload::run(&lab, &mut report),
             Experiment::Balancer => balancer::run(&lab, &mut balancers),
+            Experiment::FailoverPeers => failover = Some(failover_peers::run(&lab)),
         }
     }
     let quick = if options.quick { ", --quick" } else { "" };
-    let day = began.strftime("%Y-%m-%d");
-    let about = format!("{day}, {}, median of {} interleaved runs{quick}", proc::machine(), lab.rounds);
+    let here = format!("{}, {}", began.strftime("%Y-%m-%d"), proc::machine());
+    let about = format!("{here}, median of {} interleaved runs{quick}", lab.rounds);
     println!("{about}\n\n{}\n{}", report.text(), balancers.text());
-    let missed = report.missed() + balancers.missed();
+    let mut missed = report.missed() + balancers.missed();
+    let mut all = vec![report.json(&about), balancers.json(&about)];
+    let measured = [("bench", &report), ("bench-balancer", &balancers)].into_iter();
+    let mut tables: Vec<_> = measured
+        .filter(|(_, report)| !report.is_empty())
+        .map(|(name, report)| (name, report.markdown(&about)))
+        .collect();
+    if let Some(failover) = failover {
+        let table = format!("{here}, {}\n\n{}", failover.about, failover.table.markdown());
+        println!("{table}");
+        missed += failover.missed;
+        all.push(failover.raw);
+        tables.push(("bench-failover-peers", table));
+    }
     println!("{missed} targets missed. Single runs: {}", to_json.display());
-    let all = [report.json(&about), balancers.json(&about)];
     std::fs::write(&to_json, serde_json::to_string_pretty(&all)?)
         .with_context(|| format!("writing {}", to_json.display()))?;
     if let Some(path) = &options.markdown {
-        let mut document = std::fs::read_to_string(path).unwrap_or_default();
-        let measured = [("bench", &report), ("bench-balancer", &balancers)];
-        for (name, report) in measured.into_iter().filter(|(_, report)| !report.is_empty()) {
-            document = splice(&document, name, &report.markdown(&about));
-        }
+        let document = std::fs::read_to_string(path).unwrap_or_default();
+        let document = tables.iter().fold(document, |all, (name, table)| splice(&all, name, table));
         std::fs::write(path, document).with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(())

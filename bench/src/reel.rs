@@ -15,7 +15,12 @@ pub struct Reel<'a> {
 impl<'a> Reel<'a> {
     /// At the beginning.
     pub fn new(clip: &'a Clip) -> Self {
-        Self { clip, restamp: Restamp::default(), buf: Vec::new(), seq: 0 }
+        Self::numbered(clip, 0)
+    }
+
+    /// At the beginning, with stamps that count from `seq`: so one can tell whose they are.
+    pub fn numbered(clip: &'a Clip, seq: u64) -> Self {
+        Self { clip, restamp: Restamp::default(), buf: Vec::new(), seq }
     }
 
     /// The bytes of the next write, in the given round of the loop, stamped with `ns`. Writes must be asked for in

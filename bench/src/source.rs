@@ -39,10 +39,18 @@ pub struct Source {
 impl Source {
     /// Begins to play, in a loop.
     pub fn start(clip: Arc<Clip>, mode: Mode, target: Target) -> Self {
+        Self::numbered(clip, mode, target, 0)
+    }
+
+    /// Begins to play, in a loop, with stamps that count from `seq`.
+    pub fn numbered(clip: Arc<Clip>, mode: Mode, target: Target, seq: u64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let late = Arc::new(AtomicU64::new(0));
         let (stopped, lateness) = (Arc::clone(&stop), Arc::clone(&late));
-        let thread = thread::spawn(move || play(&clip, mode, &target, &stopped, &lateness));
+        let thread = thread::spawn(move || {
+            let reel = Reel::numbered(&clip, seq);
+            play(&clip, reel, mode, &target, &stopped, &lateness)
+        });
         Self { stop, late, thread: Some(thread) }
     }
 
@@ -72,10 +80,16 @@ impl Drop for Source {
     }
 }
 
-fn play(clip: &Clip, mode: Mode, target: &Target, stop: &AtomicBool, late: &AtomicU64) -> Result<()> {
+fn play(
+    clip: &Clip,
+    mut reel: Reel<'_>,
+    mode: Mode,
+    target: &Target,
+    stop: &AtomicBool,
+    late: &AtomicU64,
+) -> Result<()> {
     let Some(mut out) = open(target, stop)? else { return Ok(()) };
     let writes = clip.writes(mode);
-    let mut reel = Reel::new(clip);
     let start = now_ns();
     for round in 0_u64.. {
         for w in &writes {

@@ -1,7 +1,9 @@
 //! The experiments, each of which adds its lines to the report.
 
 pub mod balancer;
+pub mod failover_peers;
 pub mod fanout;
+mod finder;
 pub mod idle;
 pub mod join;
 pub mod memory;
@@ -38,6 +40,8 @@ pub enum Experiment {
     Reload,
     /// A balancer beside the server's own fan-out
     Balancer,
+    /// An origin is killed behind haproxy, nginx and a balancer
+    FailoverPeers,
 }
 
 /// What all experiments share.

@@ -11,9 +11,10 @@ use serde_json::json;
 use super::{Program, Server, Setup, fifo, free_addr, pod};
 use crate::source::{Source, Target};
 
-const CLUSTER: &str = "apiVersion: millrace.dev/v1alpha1\nkind: Cluster\nmetadata: {name: edge}\nspec: {}\n";
-const SERVER: u16 = 0x100;
-const BALANCER: u16 = 0x200;
+pub(super) const CLUSTER: &str =
+    "apiVersion: millrace.dev/v1alpha1\nkind: Cluster\nmetadata: {name: edge}\nspec: {}\n";
+pub(super) const SERVER: u16 = 0x100;
+pub(super) const BALANCER: u16 = 0x200;
 
 /// Both, with a stream between them.
 pub struct Balanced {
@@ -66,11 +67,16 @@ impl Balanced {
 }
 
 /// Writes a private key; the public half in hexadecimal.
-fn key(file: &Path) -> Result<String> {
+pub(super) fn key(file: &Path) -> Result<String> {
     let pair = KeyPair::generate_for(&PKCS_ED25519)?;
     fs::write(file, pair.serialize_pem())?;
-    Ok(pair.der_bytes().iter().fold(String::new(), |mut all, byte| {
+    Ok(hex(pair.der_bytes()))
+}
+
+/// Two digits for each byte.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut all, byte| {
         let _ = write!(all, "{byte:02x}");
         all
-    }))
+    })
 }

@@ -2,6 +2,7 @@
 
 pub mod balanced;
 mod icecast;
+pub mod pair;
 mod pod;
 pub mod tls;
 
@@ -150,7 +151,7 @@ impl Server {
             }
             Kind::Icecast => {
                 target = Target::Icecast(addr, icecast::SOURCE_AUTH.to_owned());
-                icecast::program(dir.path(), addr)?
+                icecast::program(dir.path(), addr, 0)?
             }
             Kind::Pod => pod::program(setup.pod, dir.path(), &fifo, addr, setup.tls.zip(tls_addr))?,
         };
@@ -252,7 +253,17 @@ impl Server {
         Ok(proc::children_cpu_seconds()? - before)
     }
 
+    /// SIGKILL, and no more of it is there when this returns.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     fn end(&mut self) {
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return; // its number may be another's by now
+        }
         let pid = Pid::from_child(&self.child);
         let _ = kill_process(pid, Signal::TERM);
         let until = Instant::now() + Duration::from_millis(1500);

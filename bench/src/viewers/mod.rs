@@ -1,7 +1,7 @@
 //! The load: any number of HTTP viewers in a thread or two, who read as it comes, or stop.
 
 mod conn;
-mod h1;
+pub(crate) mod h1;
 mod h2;
 mod scan;
 mod stats;
