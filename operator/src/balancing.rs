@@ -67,13 +67,21 @@ pub fn wanted(view: &View, cluster: &FinalCluster) -> Wanted {
 
 /// As [`wanted`]; but before there are fewer the pod is marked that is to go, and that mark is seen.
 pub fn step(view: &View, owner: &Owner, cluster: &FinalCluster, into: &mut Decision) -> Wanted {
-    let wanted = wanted(view, cluster);
-    if cluster.balancers.autoscale.as_ref().is_none_or(|auto| auto.hpa) {
-        return wanted;
-    }
-    into.again = Some(into.again.map_or(LOOK, |again| again.min(LOOK)));
+    let mut wanted = wanted(view, cluster);
+    let Some(auto) = &cluster.balancers.autoscale else { return wanted };
     let there = There::of(view);
-    let Some(replicas) = there.replicas.filter(|replicas| wanted.replicas < *replicas) else { return wanted };
+    let fewer = there.replicas.filter(|replicas| wanted.replicas < *replicas);
+    if fewer.is_some() || !auto.hpa {
+        into.again = Some(into.again.map_or(LOOK, |again| again.min(LOOK)));
+    }
+    let Some(replicas) = fewer else { return wanted };
+    if auto.hpa {
+        // It may want several fewer at once. Marks are for one at a time, which has gone before the next.
+        if living(view).count() > replicas as usize {
+            return Wanted { replicas, since: None };
+        }
+        wanted.replicas = wanted.replicas.max(replicas.saturating_sub(1));
+    }
     let Some(emptiest) = living(view).min_by_key(|pod| load(view, pod)) else { return wanted };
     let marked: Vec<&Arc<Pod>> = living(view).filter(|pod| is_marked(pod)).collect();
     // What came to it since it was marked is no reason to take another.

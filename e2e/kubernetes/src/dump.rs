@@ -3,7 +3,7 @@
 use crate::{OPERATOR, SYSTEM, kubectl};
 
 const KINDS: &str =
-    "clusters.millrace.dev,feeds,streams,rooms,pods,deployments,services,leases,poddisruptionbudgets";
+    "clusters.millrace.dev,feeds,streams,rooms,pods,deployments,services,leases,hpa,poddisruptionbudgets";
 
 /// The last `lines` of what a command prints.
 fn tail(title: &str, line: &str, lines: usize) {

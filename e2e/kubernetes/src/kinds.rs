@@ -2,7 +2,7 @@
 
 use kube::{api::ApiResource, core::GroupVersionKind};
 
-const KINDS: [(&str, &str, &str, &str, bool); 22] = [
+const KINDS: [(&str, &str, &str, &str, bool); 23] = [
     ("", "v1", "Namespace", "namespaces", false),
     ("", "v1", "Node", "nodes", false),
     ("", "v1", "Pod", "pods", true),
@@ -14,6 +14,7 @@ const KINDS: [(&str, &str, &str, &str, bool); 22] = [
     ("events.k8s.io", "v1", "Event", "events", true),
     ("apps", "v1", "Deployment", "deployments", true),
     ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", true),
+    ("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", true),
     ("coordination.k8s.io", "v1", "Lease", "leases", true),
     ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", true),
     ("rbac.authorization.k8s.io", "v1", "Role", "roles", true),

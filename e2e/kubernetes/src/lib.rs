@@ -22,6 +22,7 @@ mod dump;
 mod install;
 mod kinds;
 mod look;
+mod metrics;
 mod nodes;
 mod operator;
 mod programs;
@@ -38,6 +39,7 @@ pub use crowd::{Crowd, Seen};
 pub use distance::Distance;
 pub use install::{install, install_crds};
 pub use look::{condition, is_ready, message, name, reason, uid, words};
+pub use metrics::Metrics;
 pub use nodes::{
     Broken, Cordoned, Labelled, Opened, address_of, annotation, control_plane_and_workers, kill_bus, nodes,
     nodes_ready, pod_is_gone,

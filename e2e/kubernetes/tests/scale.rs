@@ -1,5 +1,7 @@
 //! As many balancers as viewers need.
 
+mod hpa;
+
 use std::slice::from_ref;
 
 use millrace_e2e_kubernetes::{

@@ -133,6 +133,30 @@ fn more_viewers_bring_balancers_at_once_and_fewer_take_the_emptiest_one_by_one()
 }
 
 #[test]
+fn where_an_autoscaler_wants_several_fewer_the_emptiest_go_one_by_one() {
+    let mut all = with("balancers: {replicas: 5, autoscale: {min: 2, max: 8, hpa: true}}");
+    let names = |all: &Simulated| {
+        let mut names: Vec<_> = all.view.balancers.iter().map(|pod| pod.name_any()).collect();
+        names.sort();
+        names
+    };
+    let before = names(&all);
+    for (place, name) in before.iter().enumerate() {
+        all.sessions.insert(name.clone(), [5, 300, 0, 400, 20][place]);
+    }
+    all.write(&cluster("balancers: {replicas: 2, autoscale: {min: 2, max: 8, hpa: true}}"));
+    let mut seen = vec![before.clone()];
+    for _ in 0..20 {
+        all.step();
+        if seen.last() != Some(&names(&all)) {
+            seen.push(names(&all));
+        }
+    }
+    assert_eq!(seen.iter().map(Vec::len).collect::<Vec<_>>(), [5, 4, 3, 2], "{seen:?}");
+    assert_eq!(seen[3], [before[1].clone(), before[3].clone()], "those with viewers stay");
+}
+
+#[test]
 fn what_somebody_changed_by_hand_is_put_right() {
     let mut all = with("");
     let mut deployment = deployment(&all).as_ref().clone();

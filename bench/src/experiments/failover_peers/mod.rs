@@ -25,6 +25,8 @@ const VIEWERS: usize = 20;
 /// So long the operator waits for a pod that closed its connections to come back (`reset_grace` in docs/failover.md).
 const GRACE: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Of what went wrong so much is told below the table, in characters; all of it on stderr.
+const LONGEST_NOTE: usize = 200;
 
 /// What came of all kills behind one front.
 struct Column {
@@ -59,7 +61,11 @@ pub fn run(lab: &Lab) -> Measured {
                     eprintln!("{}", line(column.front, &seen));
                     column.all.extend(seen);
                 }
-                Err(e) => notes.push(format!("{}: {e:#}", column.front.name())),
+                Err(e) => {
+                    eprintln!("{}: {e:#}", column.front.name());
+                    let first: String = format!("{e:#}").chars().take(LONGEST_NOTE).collect();
+                    notes.push(format!("{}: {first}", column.front.name()));
+                }
             }
         }
     }

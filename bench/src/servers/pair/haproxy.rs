@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 
 use super::{PATH, Program, Server, find_program};
 
-/// All viewers are the first server's as long as it is there. It is asked ten times a second, and is down with the first
-/// connection that fails; its sessions are then closed, and the connection is tried at the second at once.
+/// All viewers are the first server's as long as it is there. It is asked five times a second, and is down when it fails
+/// twice; its sessions are then closed, and a connection that fails is tried at the second at once.
 pub fn start(at: SocketAddr, first: SocketAddr, second: SocketAddr) -> Result<Server> {
     let program = find_program("haproxy").context("there is no haproxy: `apt-get install haproxy`")?;
     let dir = tempfile::Builder::new().prefix("millrace-bench-").tempdir()?;
@@ -18,7 +18,7 @@ pub fn start(at: SocketAddr, first: SocketAddr, second: SocketAddr) -> Result<Se
   maxconn 2000
 defaults
   mode http
-  timeout connect 100ms
+  timeout connect 1s
   timeout client 60s
   timeout server 60s
   retries 5
@@ -27,7 +27,7 @@ frontend viewers
   bind {at}
   default_backend origins
 backend origins
-  default-server check inter 100ms fall 1 rise 1 observe layer4 error-limit 1 on-error mark-down on-marked-down shutdown-sessions
+  default-server check inter 200ms fall 2 rise 1 on-marked-down shutdown-sessions
   server first {first}
   server second {second} backup
 "

@@ -36,7 +36,7 @@ http {{
       proxy_pass http://origins;
       proxy_http_version 1.1;
       proxy_buffering off;
-      proxy_connect_timeout 100ms;
+      proxy_connect_timeout 1s;
       proxy_next_upstream error timeout;
     }}
   }}
