@@ -15,6 +15,8 @@ use crate::viewers::h1::{H1, request};
 
 /// Before it is asked again who did not give the stream.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Between the first connections of two viewers: icecast2 refuses some of twenty that come at once.
+const APART: Duration = Duration::from_millis(25);
 /// How often a viewer who waits looks whether it is all over.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -34,6 +36,7 @@ impl Players {
     pub fn start(addr: SocketAddr, path: &str, count: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let one = |_| {
+            thread::sleep(APART);
             let (seen, stop, path) = (Arc::default(), Arc::clone(&stop), path.to_owned());
             let events = Arc::clone(&seen);
             let thread = thread::spawn(move || {

@@ -18,7 +18,7 @@ pub fn start(at: SocketAddr, first: SocketAddr, second: SocketAddr) -> Result<Se
   maxconn 2000
 defaults
   mode http
-  timeout connect 1s
+  timeout connect 250ms
   timeout client 60s
   timeout server 60s
   retries 5

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::{PATH, Program, Server, find_program};
 
 /// All viewers are the first server's as long as it is there. After one failure it is not asked for ten seconds, and a
-/// request that it has not begun to answer is passed to the second.
+/// request that it has not begun to answer is passed to the second, which is asked whatever happened before.
 pub fn start(at: SocketAddr, first: SocketAddr, second: SocketAddr) -> Result<Server> {
     let program = find_program("nginx").context("there is no nginx: `apt-get install nginx`")?;
     let dir = tempfile::Builder::new().prefix("millrace-bench-").tempdir()?;
@@ -28,7 +28,7 @@ http {{
   scgi_temp_path {here}/scgi;
   upstream origins {{
     server {first} max_fails=1 fail_timeout=10s;
-    server {second} backup;
+    server {second} max_fails=0 backup;
   }}
   server {{
     listen {at};
