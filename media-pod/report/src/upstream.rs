@@ -30,7 +30,7 @@ impl UpstreamLink {
 
     /// There is none.
     pub fn away(why: &str) -> Self {
-        Self { up: false, why: line(why) }
+        Self { up: false, why: cut(why, LONGEST_WHY - '…'.len_utf8()) }
     }
 }
 
@@ -43,10 +43,11 @@ pub fn bounded(links: BTreeMap<String, UpstreamLink>) -> BTreeMap<String, Upstre
         .collect()
 }
 
-fn line(text: &str) -> String {
+/// A text on one line, and at most about so many bytes of it: an ellipsis says that there was more.
+pub fn cut(text: &str, longest: usize) -> String {
     let mut out = String::new();
     for c in text.chars().map(|c| if c.is_control() { ' ' } else { c }) {
-        if out.len() + c.len_utf8() > LONGEST_WHY - '…'.len_utf8() {
+        if out.len() + c.len_utf8() > longest {
             out.push('…');
             break;
         }

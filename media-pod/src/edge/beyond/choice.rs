@@ -6,6 +6,7 @@ use millrace_link::{
     Code,
     net::{ChannelError, SessionError},
 };
+use millrace_report::upstream::cut;
 
 /// What one upstream says is passed on up to this length, in bytes.
 const LONGEST: usize = 200;
@@ -93,19 +94,6 @@ pub(super) fn verdict(said: &[(Arc<str>, Said)]) -> Verdict {
 /// Not longer than what one has to say, on one line.
 pub(super) fn short(text: &str) -> String {
     cut(text, LONGEST)
-}
-
-/// At most about so many bytes, on one line.
-pub(super) fn cut(text: &str, longest: usize) -> String {
-    let mut out = String::new();
-    for c in text.chars().map(|c| if c.is_control() { ' ' } else { c }) {
-        if out.len() + c.len_utf8() > longest {
-            out.push('…');
-            break;
-        }
-        out.push(c);
-    }
-    out
 }
 
 #[cfg(test)]

@@ -13,12 +13,13 @@ use futures_util::{
 use http::StatusCode;
 use millrace_http::Refusal;
 use millrace_link::avrs::{Way, WayError};
+use millrace_report::upstream::cut;
 
 use super::{
     super::{count, source::AGAIN},
     Beyond, Nowhere,
     answers::Question,
-    choice::{LONGEST_OF_ALL, NO_STREAM, Said, Verdict, cut, verdict},
+    choice::{LONGEST_OF_ALL, NO_STREAM, Said, Verdict, verdict},
     uplink::Uplink,
 };
 
