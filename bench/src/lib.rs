@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod ask;
 pub mod cgroup;
 pub mod clip;
 pub mod clock;

@@ -1,7 +1,7 @@
 //! Joining: from the request to the first byte of a picture that can be decoded.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Read;
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use serde_json::json;
 use super::Lab;
 use super::finder::Finder;
 use super::window::ms;
+use crate::ask::ask;
 use crate::clip::Mode;
 use crate::hist::Hist;
 use crate::report::{Report, Row, Verdict};
@@ -28,10 +29,7 @@ struct Joined {
 
 fn join(addr: SocketAddr, path: &str) -> Result<Joined> {
     let began = Instant::now();
-    let mut s = TcpStream::connect(addr)?;
-    s.set_nodelay(true)?;
-    s.set_read_timeout(Some(PATIENCE))?;
-    s.write_all(format!("GET {path} HTTP/1.0\r\nHost: {addr}\r\n\r\n").as_bytes())?;
+    let mut s = ask(addr, path, PATIENCE)?;
     let (mut seen, mut head, mut at) = (Vec::new(), None, 0);
     let mut finder = Finder::default();
     let mut buf = vec![0; 65_536];

@@ -1,8 +1,8 @@
 //! A reload with 1,000 streams, one of which changed.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Read;
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::Lab;
 use super::window::ms;
+use crate::ask::ask;
 use crate::hist::Hist;
 use crate::report::{Report, Row, Verdict};
 use crate::servers::{Kind, Server, many_streams};
@@ -18,9 +19,7 @@ use crate::viewers::{Spec, Viewers};
 
 /// The status that a request for a path is answered with.
 fn status(addr: SocketAddr, path: &str) -> Result<u16> {
-    let mut s = TcpStream::connect(addr)?;
-    s.set_read_timeout(Some(Duration::from_secs(5)))?;
-    s.write_all(format!("GET {path} HTTP/1.0\r\nHost: {addr}\r\n\r\n").as_bytes())?;
+    let mut s = ask(addr, path, Duration::from_secs(5))?;
     let mut head = [0; 12];
     s.read_exact(&mut head)?;
     let text = std::str::from_utf8(head.get(9..).unwrap_or_default())?;

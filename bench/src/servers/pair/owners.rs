@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Read;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +15,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{PATH, Program, Server, Setup, Target, fifo, free_addr, play};
+use crate::ask::ask;
 use crate::servers::balanced::{BALANCER, CLUSTER, SERVER, hex, key};
 use crate::servers::pod;
 
@@ -118,10 +119,7 @@ impl Owners {
 }
 
 fn metrics(addr: SocketAddr) -> Result<String> {
-    let mut socket = TcpStream::connect(addr)?;
-    socket.set_read_timeout(Some(Duration::from_secs(5)))?;
-    socket.write_all(format!("GET /metrics HTTP/1.0\r\nHost: {addr}\r\n\r\n").as_bytes())?;
     let mut all = String::new();
-    socket.read_to_string(&mut all)?;
+    ask(addr, "/metrics", Duration::from_secs(5))?.read_to_string(&mut all)?;
     Ok(all)
 }
